@@ -1,0 +1,247 @@
+"""Findings: what is wrong, where, what it means on the board, and the way out; and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from crosspi.audit import classes
+
+Severity = Literal["error", "note"]
+
+_TRAPS = "the program dies with 'Illegal instruction' when it gets there"
+_LOADER = "the import fails: the loader does not find what the file asks for"
+_REBUILD = "rebuild with the target's compiler and flags; look for -march, -mcpu, -mfpu overrides"
+
+CATALOGUE: dict[str, tuple[str, str]] = {
+    "elf-broken": (
+        "the import fails with 'file too short' or 'invalid ELF header'",
+        "the file was cut off or damaged: build or download it again",
+    ),
+    "foreign-machine": (
+        "the import fails with 'wrong ELF class' or 'cannot open shared object file'",
+        "the file was made for another computer: compile it with the cross compiler, "
+        "or leave it out of the wheel",
+    ),
+    "eabi-version": (
+        "the loader of Raspberry Pi OS refuses or misreads the file",
+        "rebuild with a compiler for the EABI (arm-linux-gnueabihf)",
+    ),
+    "float-abi": (
+        "floating-point arguments arrive in the wrong registers, or the loader refuses the file",
+        "compile for the hard-float ABI: target arm-linux-gnueabihf, -mfloat-abi=hard",
+    ),
+    "attr-missing": (
+        "nobody can tell for which CPU the file was made",
+        "keep the .ARM.attributes section: do not strip it, do not assemble without it",
+    ),
+    "attr-arch": ("the file is made for a newer CPU than the board's; " + _TRAPS, _REBUILD),
+    "attr-fp": ("the file is made for a newer floating-point unit; " + _TRAPS, _REBUILD),
+    "attr-simd": ("the file is made for a CPU with NEON that this law allows not", _REBUILD),
+    "attr-thumb2": ("the file is made of Thumb-2 code, which the CPU does not know", _REBUILD),
+    "attr-lies": (
+        "the file declares code that the board can run, and holds code that it cannot",
+        "one object was built with other flags, or has assembler with its own .arch or .fpu: "
+        "find it by the function named here",
+    ),
+    "isa-unreached": (
+        "a part of the file's code could not be told from data, and was not looked at",
+        "audit the file before it is stripped: its mapping symbols say what is code",
+    ),
+    "exec-stack": (
+        "newer kernels and glibc refuse to load the file, and it makes exploits easier",
+        "add .section .note.GNU-stack to assembler files, or link with -z noexecstack",
+    ),
+    "rpath": (
+        "the loader looks for libraries in a folder that the board does not have, "
+        "or that somebody else can write",
+        "link without -rpath, or use $ORIGIN within the wheel",
+    ),
+    "build-path": (
+        "nothing breaks, but the file tells where it was built, and two builds differ",
+        "compile with -ffile-prefix-map=FOLDER=. and strip the debug information",
+    ),
+    "glibc-floor": (
+        'the import fails with "version `GLIBC_...\' not found" on older systems',
+        "link against the floor's glibc (zig: -target arm-linux-gnueabihf.2.28)",
+    ),
+    "glibc-tag": (
+        "pip installs the wheel on systems whose glibc is too old for it",
+        "name the wheel by the manylinux tag of the glibc that it needs",
+    ),
+    "glibcxx-need": (
+        'the import fails with "version `GLIBCXX_...\' not found" where libstdc++ is older',
+        "link the C++ library statically (zig does) or carry it in the wheel",
+    ),
+    "foreign-needed": (
+        _LOADER,
+        "link the library statically, or carry it in the wheel",
+    ),
+    "soabi-suffix": (
+        "Python does not see the extension module: ModuleNotFoundError",
+        "build for the Python that the wheel is named for; do not rename wheels",
+    ),
+    "platform-tag": (
+        "pip says 'is not a supported wheel on this platform'",
+        "build for this target; a wheel for another platform cannot be renamed",
+    ),
+    "tag-mismatch": (
+        "pip installs by the file name what was built for something else",
+        "use the wheel under the name it was built with",
+    ),
+    "name-mismatch": (
+        "pip refuses the wheel, or installs it as another package",
+        "use the wheel under the name it was built with",
+    ),
+    "record-mismatch": (
+        "pip refuses the wheel, or leaves files behind when it is uninstalled",
+        "make the wheel again: its contents were changed after RECORD was written",
+    ),
+    "metadata-invalid": (
+        "pip cannot tell what the wheel is or what it needs",
+        "correct the package's metadata and build it again",
+    ),
+    "python-requires": (
+        "pip refuses the wheel for the very Python it is named for",
+        "build a version of the package that supports this Python",
+    ),
+    "any-with-elf": (
+        "pip installs it on every computer, and it runs on few",
+        "name the wheel for its platform (Root-Is-Purelib: false)",
+    ),
+    "platform-without-elf": (
+        "it is named for one platform and holds no machine code: the extension was not built, "
+        "and the package is slow or broken",
+        "look at why the build left the extension out; or name the wheel py3-none-any",
+    ),
+    "promise-neon": (
+        "the package works, and is several times slower than it should be",
+        "build with NEON (-mfpu=neon-vfpv4), or take the promise out of the recipe",
+    ),
+    "pure-python": ("it runs wherever Python runs", "nothing to do"),
+}
+CATALOGUE |= {
+    f"isa-{name}": (
+        f"it holds {classes.WORDS[name]} instructions that the board's CPU does not have: {_TRAPS}",
+        _REBUILD + "; or, where they are chosen at run time, declare them under `dispatched`",
+    )
+    for name in classes.NAMES
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with one file, or worth knowing about it."""
+
+    code: str
+    file: str
+    message: str
+    where: str
+    board: str
+    fix: str
+    severity: Severity = "error"
+
+
+def finding(
+    code: str, file: str, message: str, *, where: str = "", severity: Severity = "error"
+) -> Finding:
+    """A finding with the catalogue's words for its code."""
+    board, fix = CATALOGUE[code]
+    return Finding(code, file, message, where, board, fix, severity)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What one ELF file is."""
+
+    file: str
+    size: int
+    machine: str
+    arch: str = ""
+    fp: str = ""
+    simd: str = ""
+    glibc: str = ""
+    method: str = ""
+    instructions: int = 0
+    coverage: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+    dispatched: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict over a wheel, a file or a folder."""
+
+    subject: str
+    law: str
+    sha256: str
+    files: tuple[FileFacts, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(item for item in self.findings if item.severity == "error")
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"ok": self.ok, **asdict(self)}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_text(self) -> str:
+        """A table of the files, then the findings."""
+        lines = [f"{self.subject}: {self._verdict()}"]
+        if self.law:
+            lines.append(f"law     {self.law}")
+        if self.sha256:
+            lines.append(f"sha256  {self.sha256}")
+        if self.files:
+            lines += ["", *_table(self.files)]
+        for item in self.findings:
+            lines += ["", *_show(item)]
+        return "\n".join(lines) + "\n"
+
+    def _verdict(self) -> str:
+        notes = len(self.findings) - len(self.errors)
+        told = [f"{len(self.errors)} error{'s' * (len(self.errors) != 1)}"] if self.errors else []
+        told += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
+        files = f"{len(self.files)} ELF file{'s' * (len(self.files) != 1)}"
+        return ("passes" if self.ok else "FAILS") + f" ({', '.join([files, *told])})"
+
+
+def _table(files: Sequence[FileFacts]) -> list[str]:
+    rows = [("file", "arch", "fp", "simd", "glibc", "instructions", "of which")]
+    for facts in files:
+        counts = ", ".join(f"{name} {number}" for name, number in facts.counts.items())
+        rows.append(
+            (
+                facts.file,
+                facts.arch or facts.machine,
+                facts.fp or "-",
+                facts.simd or "-",
+                facts.glibc or "-",
+                str(facts.instructions),
+                counts or "-",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _show(item: Finding) -> list[str]:
+    place = f"{item.file} at {item.where}" if item.where else item.file
+    return [
+        f"{item.severity} {item.code}: {item.message}",
+        f"  where: {place}",
+        f"  board: {item.board}",
+        f"  fix:   {item.fix}",
+    ]

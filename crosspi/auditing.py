@@ -1,0 +1,43 @@
+"""The step that audits a built wheel. The audit itself is the package `audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crosspi.audit import audit_wheel
+from crosspi.audit.law import Promises
+from crosspi.builders import BUILD_PATHS
+from crosspi.errors import AuditError
+from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.recipe import Recipe
+from crosspi.targets import Cell
+from crosspi.wheel import wheel_in
+
+REPORT = "audit.json"
+
+
+def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
+    """The step that holds a wheel to its target's law and to what its recipe promises."""
+    law = cell.toolchain.data.audit
+    promises = recipe.data.promises.get(cell.toolchain.name, Promises())
+
+    def act(work: Workspace) -> None:
+        path = wheel_in(work.results[wheel.name])
+        report = audit_wheel(path, law, promises, build_paths=BUILD_PATHS)
+        (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
+        work.log.write_text(report.to_text(), encoding="utf-8")
+        if not report.ok:
+            raise AuditError(
+                f"{path.name} breaks the law of {cell.toolchain.name}",
+                where=f"the whole report: {work.log}",
+                why=report.to_text(),
+                fix="the findings name the way out, each its own",
+            )
+        work.line(f"{path.name}: nothing found")
+
+    inputs = {
+        "law": digest(law.model_dump()),
+        "promises": digest(promises.model_dump()),
+        "code": digest_files(Path(__file__).parent / "audit"),
+    }
+    return Step("audit", f"{recipe.name}-{cell.identifier}", inputs, (wheel,), act)

@@ -1,0 +1,112 @@
+"""Builders: a recipe's build section becomes commands for a container. One module a build system.
+
+A builder only says what is to be run; `compiling` runs it. Each has two functions:
+`compile_commands` (what does not see Python, once a toolchain; may be empty) and
+`python_commands` (per Python; fills the wheel's tree).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crosspi.recipe import Recipe, substitute
+from crosspi.targets import Cell, Toolchain
+
+#: Where a build container finds things.
+SOURCES = "/src"
+RECIPE = "/recipe"
+TOOLCHAIN = "/toolchain"
+PYTHON = "/python"
+NEEDS = "/need"
+WORK = "/work"
+OUT = "/out"
+TREE = f"{OUT}/tree"
+ZIG = "/opt/crosspi/zig"
+CROSS_FILE = f"{WORK}/cross.ini"
+#: Prefixes that must not be left in a binary: the audit looks for them.
+BUILD_PATHS = (f"{SOURCES}/", f"{WORK}/", f"{NEEDS}/", f"{RECIPE}/", f"{TOOLCHAIN}/", f"{OUT}/")
+
+Command = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a builder may know of the place where its commands run."""
+
+    recipe: Recipe
+    toolchain: Toolchain
+    jobs: int
+    cell: Cell | None = None
+    python: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Where a source lies: a copy in the work folder if it is patched or written to."""
+        return f"{WORK}/src/{name}" if name in self.copied else f"{SOURCES}/{name}"
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The sources that are copied, because the build changes them."""
+        data = self.recipe.data
+        writable = getattr(data.build, "writable", (data.build.source,))
+        return tuple(dict.fromkeys([*data.patches, *writable]))
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """The values of a recipe's placeholders."""
+        data = self.recipe.data
+        return {
+            "recipe": RECIPE,
+            "build": f"{WORK}/build",
+            "tree": TREE,
+            "zig": ZIG,
+            "cross_file": CROSS_FILE,
+            "version": data.version,
+            "jobs": str(self.jobs),
+            **{f"source:{name}": self.source(name) for name in data.sources},
+            **{f"need:{name}": f"{NEEDS}/{name}" for name in data.requires.build},
+            **{f"python:{name}": value for name, value in self.python.items()},
+        }
+
+    def fill(self, text: str) -> str:
+        """A recipe's text with its placeholders filled."""
+        return substitute(text, self.placeholders)
+
+
+def prepare_sources(context: BuildContext) -> list[Command]:
+    """Copy the sources that the build changes, and patch them."""
+    commands: list[Command] = []
+    for name in context.copied:
+        commands.append({"argv": ["mkdir", "-p", f"{WORK}/src"]})
+        # Times are kept: build systems compare them.
+        commands.append({"argv": ["cp", "-a", f"{SOURCES}/{name}", f"{WORK}/src/{name}"]})
+        commands.append({"argv": ["chmod", "-R", "u+w", f"{WORK}/src/{name}"]})
+        for patch in context.recipe.data.patches.get(name, ()):
+            commands.append(
+                {
+                    "argv": [
+                        *("patch", "--strip=1", "--batch", "--forward", "--fuzz=0"),
+                        f"--directory={WORK}/src/{name}",
+                        f"--input={RECIPE}/{patch}",
+                    ]
+                }
+            )
+    return commands
+
+
+def fill_tree(context: BuildContext) -> list[Command]:
+    """Put the recipe's own files and licences into the wheel's tree."""
+    commands: list[Command] = []
+    wheel = context.recipe.data.wheel
+    for file in wheel.files:
+        target = f"{TREE}/{context.fill(file.to)}"
+        if file.text is not None:
+            commands.append({"text": context.fill(file.text), "to": target})
+        elif file.source is not None:
+            commands.append({"copy": context.fill(file.source), "to": target})
+    for licence in wheel.licences:
+        name = f"{OUT}/licenses/{licence.of}/"
+        commands.append({"copy": context.fill(licence.source), "to": name})
+    commands.append({"strip": TREE})
+    return commands

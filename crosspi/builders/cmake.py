@@ -1,0 +1,77 @@
+"""CMake with Ninja."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crosspi.builders import WORK, BuildContext, Command, fill_tree, prepare_sources
+from crosspi.recipe import CMakeBuild, Scalar
+
+_BINUTILS = "/usr/bin/arm-linux-gnueabihf-"
+
+
+def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
+    """Configure, and build the targets that do not see Python."""
+    if not build.compile:
+        return []
+    return [
+        *prepare_sources(context),
+        _configure(build, context, {}),
+        _ninja(context, build.compile),
+    ]
+
+
+def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
+    """Configure again with this Python's options, build what sees it, and fill the tree.
+
+    The work folder is a copy of what `compile_commands` left: Ninja finds it up to date.
+    """
+    return [
+        *([] if build.compile else prepare_sources(context)),
+        _configure(build, context, build.python.options),
+        _ninja(context, build.python.build),
+        *fill_tree(context),
+    ]
+
+
+def _configure(
+    build: CMakeBuild, context: BuildContext, python_options: Mapping[str, Scalar]
+) -> Command:
+    target = build.targets.get(context.toolchain.name)
+    flags = [*build.flags, *(target.flags if target else ())]
+    options: dict[str, Scalar] = {
+        "CMAKE_BUILD_TYPE": "Release",
+        "CMAKE_SYSTEM_NAME": "Linux",
+        "CMAKE_SYSTEM_PROCESSOR": context.toolchain.data.python.cpu,
+        "CMAKE_C_COMPILER": "cross-cc",
+        "CMAKE_CXX_COMPILER": "cross-c++",
+        "CMAKE_ASM_COMPILER": "cross-cc",
+        "CMAKE_AR": f"{_BINUTILS}ar",
+        "CMAKE_RANLIB": f"{_BINUTILS}ranlib",
+        "CMAKE_STRIP": f"{_BINUTILS}strip",
+        "CMAKE_C_FLAGS": " ".join(flags),
+        "CMAKE_CXX_FLAGS": " ".join(flags),
+        "FETCHCONTENT_FULLY_DISCONNECTED": True,
+        # The cross wrappers call ccache themselves; a project must not put another before it.
+        "CCACHE_BINARY": "",
+        **build.options,
+        **(target.options if target else {}),
+        **python_options,
+    }
+    return {
+        "argv": [
+            *("cmake", "-G", "Ninja", "-S", f"{context.source(build.source)}/{build.folder}"),
+            *("-B", f"{WORK}/build"),
+            *(f"-D{name}={_value(value, context)}" for name, value in options.items()),
+        ]
+    }
+
+
+def _value(value: Scalar, context: BuildContext) -> str:
+    if isinstance(value, bool):
+        return "ON" if value else "OFF"
+    return context.fill(str(value))
+
+
+def _ninja(context: BuildContext, targets: tuple[str, ...]) -> Command:
+    return {"argv": ["ninja", "-C", f"{WORK}/build", f"-j{context.jobs}", *targets]}

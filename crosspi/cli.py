@@ -1,0 +1,58 @@
+"""What the Invoke tasks share: a console, and errors that become one message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from crosspi.console import Console
+from crosspi.errors import CrosspiError, Interrupted, from_os_error
+from crosspi.paths import Paths
+from crosspi.pipeline import Project
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Terminated(Interrupted):
+    """SIGTERM."""
+
+    exit_code = 143
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated("SIGTERM: stopped", fix="run the same command again: it goes on")
+
+
+@contextmanager
+def session(
+    *, verbose: bool = False, json: bool = False, offline: bool = False, jobs: int = 0
+) -> Iterator[Project]:
+    """A project with a console; leaves the process with the right exit code on errors."""
+    signal.signal(signal.SIGTERM, _terminate)
+    with Console(verbose=verbose, json=json) as console:
+        project = Project(Paths.from_environment(PROJECT), console, offline=offline)
+        if jobs:
+            project.jobs = jobs
+        try:
+            yield project
+        except CrosspiError as error:
+            console.error(error)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            console.error(
+                Interrupted("Ctrl-C: stopped", fix="run the same command again: it goes on")
+            )
+            code = Interrupted.exit_code
+        except OSError as error:
+            known = from_os_error(error, doing="running")
+            if known is None:
+                raise
+            console.error(known)
+            code = known.exit_code
+        else:
+            return
+    sys.exit(code)

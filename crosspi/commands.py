@@ -1,0 +1,312 @@
+"""What the tasks do, one function a task."""
+
+from __future__ import annotations
+
+import json as json_module
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from crosspi import report
+from crosspi.cli import session
+from crosspi.console import size
+from crosspi.errors import AuditError, NotAWheelError, UsageError
+from crosspi.pipeline import Graph, Project
+from crosspi.pipeline import build as build_wheels
+from crosspi.plan import Outcome, execute, pending
+from crosspi.targets import Targets, Toolchain, split_words
+
+LEVELS = ("default", "full")
+
+
+def build(
+    target: Sequence[str],
+    python: Sequence[str],
+    recipe: Sequence[str],
+    *,
+    jobs: int,
+    offline: bool,
+    keep_going: bool,
+    force: bool,
+    verbose: bool,
+    json: bool,
+    level: str,
+) -> None:
+    """Build, audit, smoke-test and publish."""
+    with session(verbose=verbose, json=json, offline=offline, jobs=jobs) as project:
+        _check_level(level)
+        request = project.request(target, python, recipe)
+        result = build_wheels(
+            project, request, force=force, keep_going=keep_going, level=level
+        )
+        if json:
+            project.console.result(report.as_json(result))
+        report.show(project.console, result, project.paths.dist)
+        for error in result.errors[1:]:
+            project.console.error(error)
+        if result.errors:
+            raise result.errors[0]
+
+
+def smoke(
+    target: Sequence[str],
+    python: Sequence[str],
+    recipe: Sequence[str],
+    *,
+    level: str,
+    offline: bool,
+    verbose: bool,
+    json: bool,
+) -> None:
+    """Run only smoke tests again, and what they need."""
+    with session(verbose=verbose, json=json, offline=offline) as project:
+        _check_level(level)
+        request = project.request(target, python, recipe)
+        chosen = {r.name for r in request.recipes}
+        wheels = [
+            w for w in Graph(project, level=level).wheels(request) if w.recipe.name in chosen
+        ]
+        goals = [w.smoke for w in wheels]
+        outcomes: list[Outcome] = []
+        for goal in goals:
+            found = project.store.find(goal.kind, goal.subject, goal.key)
+            if found is not None:
+                project.store.discard(found)
+        outcomes = execute(goals, project.store, project.console, project.paths.logs)
+        rows = []
+        data = []
+        for outcome in outcomes:
+            if outcome.entry is None or outcome.step not in goals:
+                continue
+            text = (outcome.entry.out / "results.json").read_text(encoding="utf-8")
+            results = json_module.loads(text)
+            data.append(results)
+            rows += [
+                (test["name"], test["outcome"], f"{test['seconds']:.2f} s")
+                for test in results["tests"]
+            ]
+        if json:
+            project.console.result(data)
+        project.console.table("smoke tests", ("test", "outcome", "time"), rows)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+
+
+def audit(wheel: str, target: str, *, json: bool) -> None:
+    """Audit any wheel."""
+    from crosspi.audit import audit_wheel
+
+    with session(json=json) as project:
+        path = Path(wheel)
+        if not path.is_file():
+            raise NotAWheelError(
+                "there is no such file", where=wheel, fix="name the path of a .whl file"
+            )
+        toolchain = (
+            project.targets.toolchain(target) if target else toolchain_of(path, project.targets)
+        )
+        found = audit_wheel(path, toolchain.data.audit)
+        if json:
+            sys.stdout.write(found.to_json() + "\n")
+        else:
+            sys.stdout.write(found.to_text() + "\n")
+        if not found.ok:
+            raise AuditError(
+                f"{path.name} breaks the law of {toolchain.name}: {len(found.errors)} findings",
+                where=wheel,
+                fix="each finding above names its way out",
+            )
+
+
+def toolchain_of(wheel: Path, targets: Targets) -> Toolchain:
+    """The toolchain that a wheel's name speaks of.
+
+    Raises:
+        UsageError: its platform tag is none of ours.
+    """
+    tag = wheel.name.removesuffix(".whl").rsplit("-", 1)[-1]
+    for toolchain in targets.toolchains.values():
+        if any(toolchain.data.audit.accepts_platform(part) for part in tag.split(".")):
+            return toolchain
+    raise UsageError(
+        f"the name of {wheel.name} does not tell which board it is for",
+        where=str(wheel),
+        why=f"its platform tag is '{tag}'",
+        fix="say it: --target " + " or --target ".join(sorted(targets.toolchains)),
+    )
+
+
+def fetch(recipe: Sequence[str], *, offline: bool) -> None:
+    """Fetch sources."""
+    with session(offline=offline) as project:
+        rows = []
+        for chosen in project.recipes.select(split_words(recipe)):
+            for name, source in chosen.data.sources.items():
+                with project.console.step(f"source:{name}") as shown:
+                    path = project.sources.fetch(name, source, base=chosen.folder)
+                    shown.state("verified" if project.sources.verify(source) else "damaged")
+                rows.append((chosen.name, name, source.digest[:16], str(path)))
+        project.console.table("sources", ("recipe", "source", "pin", "path"), rows)
+
+
+def list_everything(*, json: bool) -> None:
+    """Targets, Pythons, recipes, wheels."""
+    with session(json=json) as project:
+        targets, recipes = project.targets, project.recipes
+        built = sorted(project.paths.dist.glob("*.whl"))
+        if json:
+            project.console.result(
+                {
+                    "targets": {n: t.data.boards for n, t in targets.toolchains.items()},
+                    "pythons": {v: sorted(p.data.targets) for v, p in targets.pythons.items()},
+                    "recipes": {r.name: r.data.version for r in recipes},
+                    "wheels": [str(path) for path in built],
+                }
+            )
+            return
+        project.console.table(
+            "targets",
+            ("architecture", "board", "what it is", "wheel tag"),
+            [
+                (t.name, board, text, t.data.platform)
+                for t in targets.toolchains.values()
+                for board, text in t.data.boards.items()
+            ],
+        )
+        project.console.table(
+            "Pythons",
+            ("version", "tag", "for", "released with"),
+            [
+                (v, p.data.tag, ", ".join(sorted(p.data.targets)), p.data.released_with)
+                for v, p in targets.pythons.items()
+            ],
+        )
+        project.console.table(
+            "recipes",
+            ("name", "version", "Pythons", "default", "what it is"),
+            [
+                (
+                    r.name,
+                    r.data.version,
+                    r.data.pythons,
+                    "yes" if r.data.default else "",
+                    r.data.summary,
+                )
+                for r in recipes
+            ],
+        )
+        project.console.table(
+            "wheels", ("file", "size"), [(p.name, size(p.stat().st_size)) for p in built]
+        )
+
+
+def plan(
+    target: Sequence[str],
+    python: Sequence[str],
+    recipe: Sequence[str],
+    *,
+    force: bool,
+    json: bool,
+) -> None:
+    """What would run, and why."""
+    with session(json=json) as project:
+        request = project.request(target, python, recipe)
+        wheels = Graph(project).wheels(request)
+        goals = [step for w in wheels for step in (w.wheel, w.audit, w.smoke)]
+        steps = pending(goals, project.store, force=force)
+        if json:
+            project.console.result(
+                [{"step": s.step.name, "key": s.step.key, "reason": s.reason} for s in steps]
+            )
+        elif steps:
+            project.console.table(
+                "what would run",
+                ("step", "key", "why"),
+                [(s.step.name, s.step.key[:16], s.reason) for s in steps],
+            )
+        else:
+            project.console.line("nothing would run: everything is in the store")
+
+
+def shell(target: str, recipe: str) -> None:
+    """A shell in a build container."""
+    from crosspi.compiling import shell_job
+
+    with session() as project:
+        if not target:
+            raise UsageError("for which board?", where="--target", fix="for example --target pi3")
+        toolchain = project.targets.toolchain(target)
+        (chosen,) = project.recipes.select([recipe] if recipe else ["numpy"])
+        graph = Graph(project)
+        step = graph.toolchain(toolchain)
+        goals = [step, *graph.source_steps(chosen)]
+        outcomes = execute(goals, project.store, project.console, project.paths.logs)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+        entry = project.store.find(step.kind, step.subject, step.key)
+        assert entry is not None
+        with tempfile.TemporaryDirectory(prefix="crosspi-shell-") as work:
+            Path(work).chmod(0o777)
+            job = shell_job(chosen, entry.out, project.machine(), Path(work))
+            project.console.close()
+            sys.exit(project.engine().shell(job))
+
+
+def doctor(*, json: bool) -> None:
+    """Each prerequisite."""
+    from crosspi import doctor as checking
+    from crosspi.errors import HostError
+
+    with session(json=json) as project:
+        cpus = [t.data.emulator.cpu for t in project.targets.toolchains.values()]
+        found = checking.checks(
+            cpus=cpus,
+            cache=project.paths.cache,
+            lock=project.paths.project / "requirements.lock",
+        )
+        if json:
+            project.console.result(checking.as_data(found))
+        else:
+            checking.render(found, project.console)
+        if not checking.healthy(found):
+            raise HostError(
+                "this machine is not ready",
+                fix="`./inv` installs and starts what is missing; the table names each remedy",
+            )
+
+
+def clean(*, everything: bool, yes: bool) -> None:
+    """Remove caches and results."""
+    with session() as project:
+        folders = [project.paths.store, project.paths.logs]
+        if everything:
+            folders += [project.paths.cache / n for n in ("sources", "ccache", "zig")]
+        rows = [(str(f), size(_bytes(f))) for f in folders if f.exists()]
+        images = _images(project) if everything else []
+        rows += [(f"image {tag}", size(count)) for tag, count in images]
+        project.console.table("can be made again", ("what", "size"), rows)
+        if not yes:
+            project.console.line("nothing was removed: say --yes (wheels in dist/ always stay)")
+            return
+        for folder in folders:
+            if folder.exists():
+                shutil.rmtree(folder)
+        for tag, _ in images:
+            project.engine().remove_image(tag)
+
+
+def _images(project: Project) -> list[tuple[str, int]]:
+    return project.engine().images()
+
+
+def _bytes(folder: Path) -> int:
+    return sum(p.lstat().st_size for p in folder.rglob("*") if not p.is_dir())
+
+
+def _check_level(level: str) -> None:
+    if level not in LEVELS:
+        raise UsageError(f"there is no smoke level '{level}'", fix="known: " + ", ".join(LEVELS))

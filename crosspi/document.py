@@ -1,0 +1,211 @@
+"""Reads the project's YAML files into models, and reports every fault with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crosspi.errors import DataError, did_you_mean
+
+Location = tuple[str | int, ...]
+ModelT = TypeVar("ModelT", bound="Model")
+
+
+class Model(BaseModel):
+    """The base of everything that is read from YAML: immutable, and no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong in a file.
+
+    Attributes:
+        location: the path of the value inside the document.
+        message: what is wrong and what to do.
+    """
+
+    location: Location
+    message: str
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but a key given twice is an error instead of a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen and name != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{name}' stands twice", key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file: its plain data, and the line of every value in it."""
+
+    path: Path
+    data: Any
+    lines: dict[Location, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        """Read a file.
+
+        Raises:
+            DataError: there is no such file, or it is not YAML.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"cannot read {path.name}", where=str(path), why=error.strerror or str(error)
+            ) from error
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path.name} is not UTF-8 text", where=str(path), why=str(error)
+            ) from error
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            data = loader.construct_document(node) if node is not None else None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            line = mark.line + 1 if mark else 1
+            raise DataError(
+                f"{path.name} is not valid YAML",
+                where=f"{path}:{line}",
+                why=error.problem or str(error),
+                fix="correct the line; values with ': ' or a leading '{' or '*' need quotes",
+            ) from error
+        except (yaml.YAMLError, ValueError) as error:
+            raise DataError(
+                f"{path.name} is not valid YAML", where=str(path), why=str(error)
+            ) from error
+        finally:
+            loader.dispose()
+        lines: dict[Location, int] = {}
+        if node is not None:
+            _index_lines(node, (), lines)
+        return cls(path=path, data=data, lines=lines)
+
+    def line(self, location: Location) -> int:
+        """The line of a value, or of the nearest thing around it that is in the file."""
+        for length in range(len(location), -1, -1):
+            if location[:length] in self.lines:
+                return self.lines[location[:length]]
+        return 1
+
+    def model(self, model: type[ModelT], *, where: Location = ()) -> ModelT:
+        """Validate the data, or the part of it at `where`, as a model.
+
+        Raises:
+            DataError: lists every fault of the file.
+        """
+        data = self.data
+        for part in where:
+            data = data[part]
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            faults = [
+                Fault(where + _plain(item["loc"], data), _message(item, model))
+                for item in error.errors()
+            ]
+            raise self.error(faults) from error
+
+    def error(self, faults: Sequence[Fault]) -> DataError:
+        """One error that lists all faults, in the order of their lines."""
+        listed = sorted({(self.line(f.location), _path(f.location), f.message) for f in faults})
+        count = "1 fault" if len(listed) == 1 else f"{len(listed)} faults"
+        return DataError(
+            f"{count} in {self.path.name}",
+            where="\n".join(
+                f"{self.path}:{line}: {place + ': ' if place else ''}{message}"
+                for line, place, message in listed
+            ),
+            fix="see the README's table of fields, or open the file in an editor that reads "
+            "its JSON Schema",
+        )
+
+
+def _index_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:
+    lines.setdefault(location, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*location, str(key.value))
+            lines[inner] = key.start_mark.line + 1
+            _index_lines(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, value in enumerate(node.value):
+            _index_lines(value, (*location, position), lines)
+
+
+def _plain(location: Sequence[str | int], data: Any) -> Location:
+    """Drop the names of models and union branches that pydantic puts between the data's own."""
+    plain: list[str | int] = []
+    for part in location:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif part is location[-1] and isinstance(data, dict) and not plain_branch(part):
+            data = None
+        else:
+            continue
+        plain.append(part)
+    return tuple(plain)
+
+
+def plain_branch(part: str | int) -> bool:
+    """Whether a part of a pydantic location names a branch of a union and not a field."""
+    return isinstance(part, str) and (part[:1].isupper() or "[" in part or "-" in part)
+
+
+def _path(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _message(item: Any, model: type[BaseModel]) -> str:
+    kind, name = item["type"], str(item["loc"][-1]) if item["loc"] else ""
+    if kind == "missing":
+        return "this field is required"
+    if kind == "extra_forbidden":
+        return f"no such field; {did_you_mean(name, _fields(model, item['loc'][:-1]))}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if kind == "string_type" and isinstance(item.get("input"), (int, float)):
+        message = "must be text: put it in quotes"
+    shown = repr(item.get("input"))
+    if len(shown) <= 60 and "value_error" not in kind:
+        message += f" (it is {shown})"
+    return message
+
+
+def _fields(model: Any, location: Sequence[str | int]) -> list[str]:
+    """The field names that are allowed at a location of a model, as far as can be told."""
+    for part in location:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return []
+        model = field.annotation
+        for inner in getattr(model, "__args__", ()):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                model = inner
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return [f.alias or n for n, f in model.model_fields.items()]
+    return []

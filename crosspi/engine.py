@@ -1,0 +1,419 @@
+"""The container engine: Docker, or podman behind the same API. Images are made, jobs are run.
+
+A job compiles or tests inside a container that has no network, no capabilities and no root; what
+it may read or write is listed in the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import Mount as DockerMount
+
+from crosspi.errors import BuildError, EngineError
+
+LABEL = "crosspi.owner"
+#: Containers run as the user who calls crosspi, and as this one where that is root.
+UNPRIVILEGED = 1000
+Line = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host that a job sees."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in one container.
+
+    Attributes:
+        image: tag of the image.
+        argv: the command; no shell is involved.
+        mounts: what of the host it sees, and where.
+        environment: variables beside the image's own.
+        tmpfs: folders that live in memory, writable.
+        workdir: where the command starts.
+    """
+
+    image: str
+    argv: Sequence[str]
+    mounts: Sequence[Mount] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: Sequence[str] = ("/tmp",)
+    workdir: str = "/"
+
+
+def container_user() -> tuple[int, int]:
+    """The user and group that jobs run as: never root."""
+    uid, gid = os.getuid(), os.getgid()
+    return (uid, gid) if uid else (UNPRIVILEGED, UNPRIVILEGED)
+
+
+def give_to_container_user(folder: Path) -> None:
+    """Let jobs write a folder (needed only where crosspi itself runs as root)."""
+    if os.getuid() == 0:
+        os.chown(folder, *container_user())
+
+
+class Engine:
+    """A connection to the engine. Use `Engine.connect()`."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls) -> Engine:
+        """Connect to the engine of DOCKER_HOST, or the usual sockets.
+
+        Raises:
+            EngineError: none answers, or this user may not talk to it.
+        """
+        where = os.environ.get("DOCKER_HOST") or next(_sockets(), "unix:///var/run/docker.sock")
+        try:
+            client = docker.DockerClient(base_url=where, timeout=600, version="auto")
+            client.ping()
+        except (DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise _connection_error(where, error) from error
+        return cls(client)
+
+    def version(self) -> str:
+        """Name, version and storage driver, for people."""
+        with _engine_errors():
+            version: Any = self._client.version()
+            info: Any = self._client.info()
+        name = (version.get("Platform") or {}).get("Name") or "Docker"
+        return f"{name} {version.get('Version', '?')} ({info.get('Driver', '?')})"
+
+    def image_architecture(self, tag: str) -> str | None:
+        """The architecture of an image as the engine calls it (amd64, arm), None without image."""
+        with _engine_errors():
+            try:
+                return str(self._client.images.get(tag).attrs.get("Architecture", ""))
+            except ImageNotFound:
+                return None
+
+    def pull(self, name: str, tag: str, *, platform: str) -> bool:
+        """Pull an image where a registry answers; False where none does."""
+        try:
+            self._client.images.pull(name, tag=tag, platform=platform)
+        except (APIError, requests.exceptions.RequestException):
+            return False
+        return True
+
+    def tag(self, image: str, tag: str) -> None:
+        """Give an image another name."""
+        with _engine_errors():
+            self._client.images.get(image).tag(tag)
+
+    def import_root(self, archive: Path, tag: str, *, platform: str) -> None:
+        """Make an image of a root file system's tar file."""
+        name, _, version = tag.rpartition(":")
+        # The SDK's import has no platform; its low-level call takes the API's own parameter.
+        api = self._client.api
+        with _engine_errors(), archive.open("rb") as data:
+            response = api._post(  # type: ignore[no-untyped-call]
+                api._url("/images/create"),  # type: ignore[no-untyped-call]
+                data=data,
+                params={
+                    "fromSrc": "-",
+                    "repo": name,
+                    "tag": version,
+                    "platform": platform,
+                    "changes": ["CMD [\"/bin/sh\"]"],
+                },
+                headers={"Content-Type": "application/x-tar"},
+                timeout=None,
+            )
+            api._result(response)  # type: ignore[no-untyped-call]
+
+    def build_image(
+        self,
+        tag: str,
+        context: Path,
+        *,
+        arguments: Mapping[str, str],
+        files: Mapping[str, Path],
+        platform: str,
+        log: Path,
+        line: Line,
+    ) -> None:
+        """Build an image from a folder of `dockerfiles/` and further files.
+
+        Args:
+            tag: what the image is called; it appears only when the build succeeded.
+            context: the folder with the Dockerfile.
+            arguments: its ARGs.
+            files: further files of the context: name inside → file of the host.
+            platform: like linux/arm/v7.
+            log: file that gets the whole output.
+            line: called with each line of output.
+
+        Raises:
+            BuildError: a command of the Dockerfile failed.
+            EngineError: the engine did.
+        """
+        archive = _context(context, files)
+        image = ""
+        with _engine_errors(), log.open("a", encoding="utf-8") as out:
+            events: Iterator[dict[str, Any]] = self._client.api.build(
+                fileobj=archive,
+                custom_context=True,
+                buildargs=dict(arguments),
+                platform=platform,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                labels={LABEL: "image"},
+            )
+            for event in events:
+                text = str(event.get("stream") or event.get("status") or event.get("error") or "")
+                for part in text.splitlines():
+                    out.write(part + "\n")
+                    if part.strip():
+                        line(part)
+                if "aux" in event:
+                    image = str(event["aux"].get("ID", image))
+                if "error" in event:
+                    raise BuildError(
+                        f"the image {tag} could not be built",
+                        where=str(context / "Dockerfile"),
+                        why=str(event["error"]).strip(),
+                        fix=f"the whole log is in {log}; if a package could not be fetched, "
+                        "check the network of the engine's containers",
+                    )
+        self.tag(image, tag)
+
+    def run(self, job: Job, *, log: Path, line: Line) -> int:
+        """Run a job to its end.
+
+        Returns:
+            The exit code of its command; 128 + n where signal n ended it.
+
+        Raises:
+            EngineError: the engine refused, or died meanwhile.
+        """
+        user, group = container_user()
+        with _engine_errors():
+            container = self._client.containers.create(
+                job.image,
+                list(job.argv),
+                mounts=[
+                    DockerMount(m.target, str(m.source), type="bind", read_only=not m.writable)
+                    for m in job.mounts
+                ],
+                environment={"HOME": "/tmp", **job.environment},
+                tmpfs=dict.fromkeys(job.tmpfs, "exec,mode=1777"),
+                working_dir=job.workdir,
+                user=f"{user}:{group}",
+                network_mode="none",
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                labels={LABEL: str(os.getpid())},
+                init=True,
+            )
+        try:
+            with _engine_errors():
+                container.start()
+                _follow(container, log, line)
+                return int(container.wait()["StatusCode"])
+        finally:
+            _remove(container)
+
+    def read_output(self, image: str, argv: Sequence[str]) -> str:
+        """The standard output of a short command in an image, without network."""
+        with _engine_errors():
+            output: bytes = self._client.containers.run(
+                image, list(argv), network_mode="none", remove=True, labels={LABEL: "probe"}
+            )
+        return output.decode()
+
+    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
+        """Copy folders out of an image.
+
+        Args:
+            image: its tag.
+            paths: folder in the image → name below `into`.
+            into: an existing folder.
+        """
+        with _engine_errors():
+            container = self._client.containers.create(image, ["true"], labels={LABEL: "copy"})
+        try:
+            for path, name in paths.items():
+                target = into / name
+                target.mkdir(parents=True, exist_ok=True)
+                try:
+                    with _engine_errors():
+                        chunks, _ = container.get_archive(path)
+                        data = io.BytesIO(b"".join(chunks))
+                except NotFound:
+                    continue
+                subprocess.run(
+                    ["tar", "-x", "--no-same-owner", "--strip-components=1", "-C", str(target)],
+                    input=data.getvalue(),
+                    check=True,
+                )
+        finally:
+            _remove(container)
+
+    def shell(self, job: Job) -> int:
+        """Run a job's container with this terminal (needs the docker or podman program)."""
+        user, group = container_user()
+        command = ["docker", "run", "--rm", "--interactive", "--network=none", "--cap-drop=ALL"]
+        if os.isatty(0):
+            command.append("--tty")
+        command += [f"--user={user}:{group}", f"--workdir={job.workdir}", "--env=HOME=/tmp"]
+        command += [f"--tmpfs={path}:exec,mode=1777" for path in job.tmpfs]
+        for mount in job.mounts:
+            mode = "rw" if mount.writable else "ro"
+            command.append(f"--volume={mount.source}:{mount.target}:{mode}")
+        command += [f"--env={name}={value}" for name, value in job.environment.items()]
+        try:
+            return subprocess.call([*command, job.image, *job.argv])
+        except FileNotFoundError as error:
+            raise EngineError(
+                "the docker program is not installed",
+                fix="install docker.io (or podman-docker), or use `invoke build` without a shell",
+            ) from error
+
+    def remove_stale(self) -> int:
+        """Remove containers whose crosspi is gone (killed); returns how many."""
+        removed = 0
+        with _engine_errors():
+            for container in self._client.containers.list(all=True, filters={"label": LABEL}):
+                owner = str(container.labels.get(LABEL, ""))
+                if owner.isdigit() and not _alive(int(owner)):
+                    _remove(container)
+                    removed += 1
+        return removed
+
+    def images(self) -> list[tuple[str, int]]:
+        """crosspi's images: tag and size in bytes."""
+        with _engine_errors():
+            return [
+                (tag, int(image.attrs.get("Size", 0)))
+                for image in self._client.images.list()
+                for tag in image.tags
+                if tag.startswith("crosspi/") or "/crosspi/" in tag
+            ]
+
+    def remove_image(self, tag: str) -> None:
+        """Remove an image."""
+        with _engine_errors():
+            self._client.images.remove(tag)
+
+
+def _sockets() -> Iterator[str]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")
+    for path in (
+        "/var/run/docker.sock",
+        f"{runtime}/docker.sock",
+        f"{runtime}/podman/podman.sock",
+        "/run/podman/podman.sock",
+    ):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(Path(path).stat().st_mode):
+                yield f"unix://{path}"
+
+
+def _connection_error(where: str, error: Exception) -> EngineError:
+    text = str(error)
+    if "Permission denied" in text or "PermissionError" in text:
+        return EngineError(
+            "this user may not talk to the Docker engine",
+            where=where,
+            why="the socket belongs to another user or group",
+            fix="add yourself to the group docker and log in again, or run with sudo",
+        )
+    return EngineError(
+        "no Docker engine answers",
+        where=where,
+        why="it is not installed or not running",
+        fix="`./inv doctor` says what is missing; `./inv` alone installs and starts the engine",
+    )
+
+
+@contextlib.contextmanager
+def _engine_errors() -> Iterator[None]:
+    """Turn the SDK's errors into one message."""
+    try:
+        yield
+    except NotFound:
+        raise
+    except (DockerException, requests.exceptions.RequestException, ConnectionError) as error:
+        raise EngineError(
+            "the Docker engine failed",
+            why=f"it stopped or refused: {_short(error)}",
+            fix="see that it runs (`./inv doctor`), then call the same command again: finished "
+            "steps are kept",
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error).strip().splitlines()[0][:300]
+
+
+def _follow(container: Container, log: Path, line: Line) -> None:
+    """Copy a running container's output to the log, and line by line to the caller."""
+    rest = b""
+    with log.open("ab") as out:
+        for chunk in container.logs(stream=True, follow=True):
+            out.write(chunk)
+            out.flush()
+            *lines, rest = (rest + chunk).split(b"\n")
+            for part in lines:
+                text = part.decode("utf-8", "replace").rstrip("\r")
+                if text.strip():
+                    line(text)
+
+
+def _remove(container: Container) -> None:
+    with contextlib.suppress(DockerException, requests.exceptions.RequestException):
+        container.remove(force=True, v=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _context(folder: Path, files: Mapping[str, Path]) -> io.BytesIO:
+    """The build context: the same bytes for the same content, so that the engine's cache works."""
+    archive = io.BytesIO()
+
+    def normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = info.mtime = 0
+        info.uname = info.gname = ""
+        info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+        return info
+
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, str(path.relative_to(folder)), recursive=False, filter=normal)
+        for name, path in sorted(files.items()):
+            tar.add(path, name, recursive=False, filter=normal)
+    archive.seek(0)
+    return archive

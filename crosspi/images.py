@@ -1,0 +1,215 @@
+"""Container images: the base ones, the build machine, the boards' own Pythons."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosspi.document import Document, Model
+from crosspi.engine import Engine
+from crosspi.errors import BuildError, EngineError, HostError
+from crosspi.plan import Step, Workspace, digest_files
+from crosspi.sources.cache import SourceCache
+from crosspi.sources.spec import Source
+
+#: Debian's names of architectures: the engine's platform, and what it calls an image of it.
+PLATFORMS: Mapping[str, tuple[str, str]] = {
+    "amd64": ("linux/amd64", "amd64"),
+    "arm64": ("linux/arm64", "arm64"),
+    "armhf": ("linux/arm/v7", "arm"),
+}
+
+
+class ImageData(Model):
+    """`image.yaml` of a folder of `dockerfiles/`: its base, and the wheels that go into it."""
+
+    suite: str
+    architecture: str
+    wheels: dict[str, Source] = {}
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image step and the tag that its result has."""
+
+    step: Step
+    tag: str
+
+
+def base_image(
+    engine: Engine, suite: str, architecture: str, *, log: Path, line: Callable[[str], None]
+) -> str:
+    """The tag of a plain Debian image, pulled where a registry answers, else bootstrapped.
+
+    Raises:
+        HostError: no registry answers and mmdebstrap is not installed.
+        BuildError: mmdebstrap failed.
+    """
+    platform, name = PLATFORMS[architecture]
+    tag = f"crosspi/base:{suite}-{architecture}"
+    if engine.image_architecture(tag) == name:
+        return tag
+    line(f"base image: pulling debian:{suite}-slim for {architecture}")
+    if engine.pull("debian", f"{suite}-slim", platform=platform):
+        engine.tag(f"debian:{suite}-slim", tag)
+        if engine.image_architecture(tag) == name:
+            return tag
+    line(f"base image: no registry answers, bootstrapping {suite} for {architecture}")
+    _bootstrap(engine, suite, architecture, tag, log=log, line=line)
+    if engine.image_architecture(tag) != name:
+        raise EngineError(
+            f"the image {tag} is not of the architecture {architecture}",
+            why="the engine's storage keeps another image under this tag",
+            fix=f"remove it (`docker rmi {tag}`) and run the same command again",
+        )
+    return tag
+
+
+def _bootstrap(
+    engine: Engine,
+    suite: str,
+    architecture: str,
+    tag: str,
+    *,
+    log: Path,
+    line: Callable[[str], None],
+) -> None:
+    if shutil.which("mmdebstrap") is None:
+        raise HostError(
+            "no image registry answers, and mmdebstrap is not installed",
+            why=f"the base image debian:{suite}-slim can be pulled or bootstrapped, nothing else",
+            fix="install mmdebstrap (`./inv` does it on Debian), or load an image called "
+            f"{tag} into the engine yourself",
+        )
+    mirror = next((uri for uri in host_repositories() if uri.endswith("/debian")), None)
+    with tempfile.TemporaryDirectory(prefix="crosspi-bootstrap-") as folder:
+        archive = Path(folder) / "root.tar"
+        command = [
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--architectures={architecture}",
+            suite,
+            str(archive),
+        ]
+        # Only the suite itself: its point releases hold the security fixes, and a mirror whose
+        # security index is out of step would otherwise stop everything.
+        if mirror:
+            command.append(f"deb {mirror} {suite} main")
+        with log.open("a", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            assert process.stdout is not None
+            try:
+                for text in process.stdout:
+                    out.write(text)
+                    line(text.rstrip())
+                code = process.wait()
+            finally:
+                process.kill()
+        if code:
+            raise BuildError(
+                f"mmdebstrap could not make a Debian {suite} for {architecture}",
+                where=" ".join(command[:4]),
+                why="the Debian mirror of this machine's apt configuration may not answer"
+                + ("" if architecture == "amd64" else ", or binfmt does not run foreign programs"),
+                fix=f"the whole log is in {log}; `./inv doctor` checks binfmt",
+            )
+        engine.import_root(archive, tag, platform=PLATFORMS[architecture][0])
+
+
+def host_repositories() -> list[str]:
+    """The repository addresses of this machine's apt configuration; none without apt."""
+    return _repositories(
+        lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    )
+
+
+def image_repositories(engine: Engine, image: str) -> list[str]:
+    """The repository addresses of an image's apt configuration."""
+    return _repositories(lambda command: engine.read_output(image, command))
+
+
+def _repositories(run: Callable[[list[str]], str]) -> list[str]:
+    try:
+        text = run(
+            ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"]
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return list(dict.fromkeys(uri.rstrip("/") for uri in text.split()))
+
+
+def image_step(
+    name: str,
+    folder: Path,
+    engine: Callable[[], Engine],
+    *,
+    suite: str,
+    architecture: str,
+    arguments: Mapping[str, str],
+    wheels: Mapping[str, Source],
+    sources: SourceCache,
+) -> Image:
+    """The step that builds an image from a folder of `dockerfiles/`.
+
+    Args:
+        name: the image's name and the step's subject.
+        folder: where its Dockerfile is.
+        engine: gives the engine, when it is needed.
+        suite, architecture: of the Debian base.
+        arguments: further ARGs.
+        wheels: sources that are put into its folder `wheels/`.
+        sources: where they come from.
+    """
+    platform, architecture_name = PLATFORMS[architecture]
+    inputs = {
+        "dockerfile": digest_files(folder),
+        "base": f"{suite}-{architecture}",
+        **{f"argument {key}": value for key, value in arguments.items()},
+        **{f"wheel {key}": str(source.file) for key, source in wheels.items()},
+    }
+
+    def act(work: Workspace) -> None:
+        files = {}
+        for wheel, source in wheels.items():
+            path = sources.fetch(wheel, source)
+            files[f"wheels/{path.name}"] = path
+        base = base_image(engine(), suite, architecture, log=work.log, line=work.line)
+        engine().build_image(
+            tag,
+            folder,
+            arguments={"BASE": base, **arguments},
+            files=files,
+            platform=platform,
+            log=work.log,
+            line=work.line,
+        )
+
+    def present() -> bool:
+        return engine().image_architecture(tag) == architecture_name
+
+    step = Step("image", name, inputs, (), act, present)
+    tag = f"crosspi/{name}:{step.key[:16]}"
+    return Image(step=step, tag=tag)
+
+
+def toolchain_image(
+    folder: Path, engine: Callable[[], Engine], sources: SourceCache
+) -> Image:
+    """The build machine: host tools only, the same for every target."""
+    data = Document.read(folder / "image.yaml").model(ImageData)
+    return image_step(
+        "toolchain",
+        folder,
+        engine,
+        suite=data.suite,
+        architecture=data.architecture,
+        arguments={},
+        wheels=data.wheels,
+        sources=sources,
+    )

@@ -1,0 +1,333 @@
+"""From a request to published wheels: makes the graph of steps, has it run, and publishes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from crosspi.auditing import REPORT, audit_step
+from crosspi.compiling import BuildMachine, build_step, compile_step, toolchain_step
+from crosspi.console import Console
+from crosspi.engine import Engine
+from crosspi.errors import CrosspiError, UsageError
+from crosspi.images import Image, base_image, image_repositories, toolchain_image
+from crosspi.index import publish
+from crosspi.paths import Paths
+from crosspi.plan import Outcome, Step, closure, execute
+from crosspi.pythons import python_image, python_step
+from crosspi.recipe import Recipe, Recipes
+from crosspi.smoke.running import smoke_step
+from crosspi.sources.cache import SourceCache
+from crosspi.store import Store
+from crosspi.targets import Cell, Targets, Toolchain, split_words
+from crosspi.wheel import manifest, wheel_in, wheel_step
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for.
+
+    Attributes:
+        cells: the Pythons and architectures.
+        recipes: the packages; what they need comes along.
+    """
+
+    cells: Sequence[Cell]
+    recipes: Sequence[Recipe]
+
+
+@dataclass(frozen=True)
+class WheelSteps:
+    """The last steps of one wheel."""
+
+    recipe: Recipe
+    cell: Cell
+    built: Step
+    wheel: Step
+    audit: Step
+    smoke: Step
+
+
+@dataclass
+class Project:
+    """The checkout's data and this user's caches: where everything starts.
+
+    Attributes:
+        paths: where things live.
+        console: what the user sees.
+        offline: open no socket.
+        jobs: compiles at once.
+    """
+
+    paths: Paths
+    console: Console
+    offline: bool = False
+    jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+
+    @cached_property
+    def targets(self) -> Targets:
+        return Targets.load(self.paths.toolchains)
+
+    @cached_property
+    def recipes(self) -> Recipes:
+        return Recipes.load(self.paths.recipes)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.paths.store)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = Engine.connect()
+        engine.remove_stale()
+        return engine
+
+    def engine(self) -> Engine:
+        """The container engine; connects when it is first needed."""
+        return self._engine
+
+    @cached_property
+    def sources(self) -> SourceCache:
+        return SourceCache(
+            self.paths.sources,
+            extra=self.paths.extra_sources,
+            offline=self.offline,
+            repositories=self._repositories,
+            log=self.console.line,
+            progress=self.console.progress,
+        )
+
+    def _repositories(self) -> list[str]:
+        """Debian's repositories as the base image's apt configuration names them."""
+        log = self.paths.logs / "base-image.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        image = base_image(
+            self.engine(), "bookworm", "amd64", log=log, line=self.console.line
+        )
+        return image_repositories(self.engine(), image)
+
+    def request(
+        self, targets: Sequence[str], pythons: Sequence[str], recipes: Sequence[str]
+    ) -> Request:
+        """Understand the words of a command line.
+
+        Raises:
+            UsageError: a word is unknown, or target or Python is missing.
+        """
+        target_words, python_words = split_words(targets), split_words(pythons)
+        if not target_words:
+            boards = [b for t in self.targets.toolchains.values() for b in t.data.boards]
+            raise UsageError(
+                "for which board?",
+                where="--target",
+                fix="name one or more of: " + ", ".join(boards),
+            )
+        if not python_words:
+            raise UsageError(
+                "for which Python?",
+                where="--python",
+                fix="name one or more of: " + ", ".join(self.targets.pythons),
+            )
+        toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
+        chosen = {p.version: p for p in map(self.targets.python, python_words)}
+        cells = [Cell(t, p) for t in toolchains.values() for p in chosen.values()]
+        for cell in cells:
+            _ = cell.image
+        selected = self.recipes.select(split_words(recipes))
+        for recipe in selected:
+            for python in chosen.values():
+                if not recipe.supports(python.version):
+                    raise UsageError(
+                        f"{recipe.name} {recipe.data.version} cannot serve Python {python.version}",
+                        where=str(recipe.folder / "recipe.yaml"),
+                        why=recipe.data.unsupported or f"it supports {recipe.data.pythons}",
+                        fix="leave out this Python, or this recipe with --recipe",
+                    )
+        return Request(cells=cells, recipes=selected)
+
+    def machine(self) -> BuildMachine:
+        """The build machine that all compile steps share."""
+        return BuildMachine(
+            engine=self.engine,
+            image=toolchain_image(
+                self.paths.dockerfiles / "toolchain", self.engine, self.sources
+            ),
+            sources=self.sources,
+            caches=self.paths.cache,
+            jobs=self.jobs,
+        )
+
+
+class Graph:
+    """The steps of requests. The same step is made once, however many wheels need it."""
+
+    def __init__(self, project: Project, *, level: str = "default") -> None:
+        self._project = project
+        self._level = level
+        self._machine = project.machine()
+        self._toolchains: dict[str, Step] = {}
+        self._compiled: dict[tuple[str, str], Step | None] = {}
+        self._pythons: dict[str, tuple[Image, Step]] = {}
+        self._wheels: dict[tuple[str, str], WheelSteps] = {}
+        self._sources: dict[str, Step] = {}
+
+    def wheels(self, request: Request) -> list[WheelSteps]:
+        """The steps of every wheel of a request, with the wheels that those need."""
+        for cell in request.cells:
+            for recipe in request.recipes:
+                self._wheel(recipe, cell)
+        return list(self._wheels.values())
+
+    def source_steps(self, recipe: Recipe) -> list[Step]:
+        """One step for each source of a recipe."""
+        steps = []
+        for name, source in recipe.data.sources.items():
+            if source.digest not in self._sources:
+                cache = self._project.sources
+
+                def act(_work: object, name: str = name, source: object = source) -> None:
+                    cache.fetch(name, source, base=recipe.folder)  # type: ignore[arg-type]
+
+                def present(path: Path = cache.path(source)) -> bool:
+                    return path.exists()
+
+                self._sources[source.digest] = Step(
+                    "source", name, {"pin": source.digest}, (), act, present
+                )
+            steps.append(self._sources[source.digest])
+        return steps
+
+    def toolchain(self, toolchain: Toolchain) -> Step:
+        """The step that makes a toolchain."""
+        if toolchain.name not in self._toolchains:
+            self._toolchains[toolchain.name] = toolchain_step(toolchain, self._machine)
+        return self._toolchains[toolchain.name]
+
+    def _python(self, cell: Cell) -> tuple[Image, Step]:
+        if cell.identifier not in self._pythons:
+            project = self._project
+            image = python_image(cell, project.paths.dockerfiles, project.engine, project.sources)
+            self._pythons[cell.identifier] = (image, python_step(cell, image, project.engine))
+        return self._pythons[cell.identifier]
+
+    def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        key = (recipe.name, toolchain.name)
+        if key not in self._compiled:
+            self._compiled[key] = compile_step(
+                recipe,
+                self.toolchain(toolchain),
+                toolchain,
+                self._machine,
+                self.source_steps(recipe),
+            )
+        return self._compiled[key]
+
+    def _wheel(self, recipe: Recipe, cell: Cell) -> WheelSteps:
+        key = (recipe.name, cell.identifier)
+        if key in self._wheels:
+            return self._wheels[key]
+        needs = {name: self._wheel(self._project.recipes.by_name[name], cell)
+                 for name in recipe.data.requires.build}
+        names = [canonicalize_name(Requirement(r).name) for r in recipe.data.requires.run]
+        installs = {
+            name: self._wheel(self._project.recipes.by_name[name], cell)
+            for name in names
+            if name in self._project.recipes.by_name
+        }
+        image, python = self._python(cell)
+        built = build_step(
+            recipe,
+            cell,
+            self._machine,
+            toolchain_made=self.toolchain(cell.toolchain),
+            python_made=python,
+            compiled=self._compile(recipe, cell.toolchain),
+            wheels={name: steps.wheel for name, steps in needs.items()},
+            sources=self.source_steps(recipe),
+        )
+        wheel = wheel_step(recipe, cell, built)
+        audit = audit_step(recipe, cell, wheel)
+        smoke = smoke_step(
+            recipe,
+            cell,
+            image=image,
+            wheels=[wheel, *(steps.wheel for steps in installs.values())],
+            audits=[audit, *(steps.audit for steps in installs.values())],
+            engine=self._project.engine,
+            sources=self._project.sources,
+            level=self._level,
+        )
+        self._wheels[key] = WheelSteps(recipe, cell, built, wheel, audit, smoke)
+        return self._wheels[key]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a build came to."""
+
+    outcomes: Sequence[Outcome]
+    published: Sequence[Path]
+    errors: Sequence[CrosspiError]
+
+
+def build(
+    project: Project,
+    request: Request,
+    *,
+    force: bool = False,
+    keep_going: bool = False,
+    level: str = "default",
+) -> Result:
+    """Build, prove and publish the wheels of a request.
+
+    Errors of steps are in the result, after everything that could be done was done.
+    """
+    wheels = Graph(project, level=level).wheels(request)
+    goals = [step for w in wheels for step in (w.wheel, w.audit, w.smoke)]
+    outcomes = execute(
+        goals,
+        project.store,
+        project.console,
+        project.paths.logs,
+        force=force,
+        keep_going=keep_going,
+    )
+    by_name = {outcome.step.name: outcome for outcome in outcomes}
+    published, errors = [], [o.error for o in outcomes if o.error is not None]
+    for steps in wheels:
+        done = [by_name.get(step.name) for step in (steps.wheel, steps.audit, steps.smoke)]
+        entries = [outcome.entry for outcome in done if outcome is not None and outcome.entry]
+        if len(entries) != len(done):
+            continue
+        wheel_entry, audit_entry, smoke_entry = entries
+        wheel = wheel_in(wheel_entry.out)
+        audit = json.loads((audit_entry.out / REPORT).read_text(encoding="utf-8"))
+        smoke = json.loads((smoke_entry.out / "results.json").read_text(encoding="utf-8"))
+        about: dict[str, Mapping[str, object]] = {
+            **_costs(steps, project.store),
+            "audit": audit,
+            "smoke": smoke,
+        }
+        try:
+            text = manifest(steps.recipe, steps.cell, wheel, about)
+            published.append(publish(project.paths.dist, wheel, text, audit, smoke))
+        except CrosspiError as error:
+            errors.append(error)
+    return Result(outcomes=outcomes, published=published, errors=errors)
+
+
+def _costs(steps: WheelSteps, store: Store) -> dict[str, Mapping[str, object]]:
+    """What the steps behind a wheel cost, as far as the store still knows."""
+    costs: dict[str, Mapping[str, object]] = {}
+    for step in closure([steps.smoke]):
+        entry = store.find(step.kind, step.subject, step.key) if step.present is None else None
+        if entry is not None:
+            costs[f"step {step.name}"] = {"key": step.key, **asdict(entry.cost), **entry.notes}
+    return costs

@@ -1,0 +1,1 @@
+"""Smoke tests: a wheel is installed and used on an emulated board."""

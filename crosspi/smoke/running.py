@@ -1,0 +1,294 @@
+"""Runs a recipe's smoke test on the emulated board, and says honestly how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from crosspi.engine import Engine, Job, Mount, give_to_container_user
+from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
+from crosspi.images import Image
+from crosspi.index import write_index
+from crosspi.plan import Step, Workspace, digest_files
+from crosspi.recipe import Recipe
+from crosspi.sources.cache import SourceCache
+from crosspi.store import Cost
+from crosspi.targets import Cell
+from crosspi.wheel import wheel_in
+
+_HERE = Path(__file__).parent
+#: What qemu itself prints when it, and not the program in it, failed.
+EMULATOR_FAULTS = ("QEMU internal SIG", "qemu: fatal", "qemu: unhandled CPU exception", "tcg/")
+GUEST_SIGNAL = "qemu: uncaught target signal"
+
+
+def smoke_step(
+    recipe: Recipe,
+    cell: Cell,
+    *,
+    image: Image,
+    wheels: Sequence[Step],
+    audits: Sequence[Step],
+    engine: Callable[[], Engine],
+    sources: SourceCache,
+    level: str = "default",
+) -> Step:
+    """The step that installs and tests a wheel on the emulated board.
+
+    Args:
+        recipe: whose wheel and test.
+        cell: on which Python and architecture.
+        image: the board's Python.
+        wheels: the wheel steps that pip may install from, the recipe's own first.
+        audits: their audits: what failed one is not run.
+        engine, sources: where it runs, where its data comes from.
+        level: `default`, or `full` for the slow tests too.
+    """
+
+    def act(work: Workspace) -> None:
+        paths = [wheel_in(work.results[wheel.name]) for wheel in wheels]
+        staged = work.out.parent / "staged"
+        staged.mkdir()
+        for path in paths:
+            shutil.copy2(path, staged)
+        write_index(staged, [staged / path.name for path in paths])
+        give_to_container_user(work.out)
+        data = {
+            name: sources.fetch(name, recipe.data.sources[name]) / folder
+            for name, folder in recipe.data.smoke.data.items()
+        }
+        job = board_job(recipe, cell, image.tag, staged, data, work.out, level=level)
+        printed: list[str] = []
+
+        def line(text: str) -> None:
+            printed.append(text)
+            work.line(text)
+
+        code = engine().run(job, log=work.log, line=line)
+        results = judge(work.out, code, printed, cell, log=work.log)
+        wheel = paths[0]
+        results["wheel"] = wheel.name
+        results["sha256"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        results["emulated_cpu"] = cell.toolchain.data.emulator.cpu
+        (work.out / "results.json").write_text(
+            json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        (work.out / "junit.xml").write_bytes(junit(recipe.name, cell.identifier, results))
+        work.notes.update(
+            counts=results["counts"],
+            sha256=results["sha256"],
+            facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
+        )
+        work.cost = Cost(cpu=sum(float(t.get("cpu_seconds") or 0) for t in results["tests"]))
+
+    script = [recipe.smoke_script]
+    if (recipe.folder / "smoke").is_dir():
+        script.append(recipe.folder / "smoke")
+    inputs = {
+        "smoke test": digest_files(*script),
+        "harness": digest_files(_HERE),
+        "board": digest_files(cell.toolchain.cpuinfo) + cell.toolchain.data.emulator.cpu,
+        "level": level,
+    }
+    needs = (image.step, *wheels, *audits)
+    return Step("smoke", f"{recipe.name}-{cell.identifier}", inputs, needs, act)
+
+
+def board_job(
+    recipe: Recipe,
+    cell: Cell,
+    image: str,
+    staged: Path,
+    data: Mapping[str, Path],
+    out: Path,
+    *,
+    level: str,
+) -> Job:
+    """The container that plays the board."""
+    return Job(
+        image=image,
+        argv=[
+            "/opt/crosspi/python/python",
+            "/crosspi/board.py",
+            "file:///index/simple",
+            f"{recipe.name}=={recipe.data.version}",
+            "/crosspi/harness.py",
+            "/recipe/smoke.py",
+            *(part for name in data for part in ("--data", f"{name}=/data/{name}")),
+            *("--out", "/out/results.json", "--level", level),
+        ],
+        mounts=[
+            Mount(staged, "/index"),
+            Mount(_HERE, "/crosspi"),
+            Mount(recipe.folder, "/recipe"),
+            Mount(cell.toolchain.cpuinfo, "/proc/cpuinfo"),
+            Mount(out, "/out", writable=True),
+            *(Mount(path, f"/data/{name}") for name, path in data.items()),
+        ],
+        environment={
+            # Never qemu's default CPU: that one runs everything.
+            "QEMU_CPU": cell.toolchain.data.emulator.cpu,
+            "LC_ALL": "C.UTF-8",
+        },
+        workdir="/tmp",
+    )
+
+
+def judge(
+    out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
+) -> dict[str, Any]:
+    """What a smoke run's files and output say.
+
+    Args:
+        out: the folder it wrote to.
+        code: the container's exit code.
+        printed: the lines it printed.
+        cell: what it should have run on.
+        log: the whole log, for messages.
+
+    Returns:
+        The results, if all tests passed on the right board.
+
+    Raises:
+        HostError: programs of the board cannot run here at all.
+        EmulatorError: qemu failed: nothing is said about the wheel.
+        SmokeError: pip could not install, a test failed, or a signal ended it.
+    """
+    text = "\n".join(printed[-200:])
+    tail = "\n".join(printed[-12:])
+    where = f"{cell.identifier}, whole log: {log}"
+    if "exec format error" in text.lower():
+        raise HostError(
+            "this machine does not run the board's programs",
+            where=where,
+            why="binfmt has no registration for 32-bit ARM (with the flag F)",
+            fix="`./inv` registers it; `./inv doctor` says what is missing",
+        )
+    if any(fault in text for fault in EMULATOR_FAULTS):
+        raise EmulatorError(
+            "qemu crashed during the smoke test: nothing is proven about the wheel",
+            where=where,
+            why=tail,
+            fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
+        )
+    exits = _read(out / "exit.json")
+    if exits is None:
+        raise EmulatorError(
+            f"the emulated board stopped before its test ended (exit code {code})",
+            where=where,
+            why=tail or "it printed nothing",
+            fix="see the log; run it again",
+        )
+    if exits["install"] != 0:
+        raise SmokeError(
+            "pip on the emulated board could not install the wheel",
+            where=where,
+            why=tail,
+            fix="the wheel's tags or requirements do not fit this Python: compare `invoke audit`",
+        )
+    if exits["harness"] < 0:
+        raise _killed(-exits["harness"], text, _current_test(out), where, tail)
+    results = _read(out / "results.json")
+    if results is None:
+        raise SmokeError(
+            "the smoke test wrote no results", where=where, why=tail, fix="see the log"
+        )
+    machine = cell.toolchain.data.machine
+    ran_on = results["board"]["machine"]
+    if ran_on != machine:
+        raise EmulatorError(
+            f"the test ran on {ran_on}, not on {machine}",
+            where=where,
+            why="QEMU_CPU did not reach the emulator, so any instruction would have run",
+            fix="see `./inv doctor`; an engine in a virtual machine needs qemu inside it",
+        )
+    bad = [test for test in results["tests"] if test["outcome"] in ("failed", "error")]
+    if bad or exits["harness"] != 0:
+        raise SmokeError(
+            f"{len(bad)} of {len(results['tests'])} smoke tests failed",
+            where=where,
+            why="\n".join(f"{test['name']}: {test.get('message', '')}" for test in bad[:10])
+            or tail,
+            fix="the wheel is not published; the tracebacks are in the log",
+        )
+    return results
+
+
+def _killed(number: int, text: str, test: str, where: str, tail: str) -> CrosspiError:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if GUEST_SIGNAL not in text:
+        return EmulatorError(
+            f"qemu ended with {name} in the test {test}: nothing is proven about the wheel",
+            where=where,
+            why="qemu did not say that the program in it caused the signal\n" + tail,
+            fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
+        )
+    meaning = {
+        "SIGILL": "the wheel holds an instruction that this board's processor does not have",
+        "SIGBUS": "the wheel reads memory at an address that this board does not allow",
+    }.get(name, "the code in the wheel crashed")
+    return SmokeError(
+        f"{name} on the emulated board in the test {test}",
+        where=where,
+        why=f"{meaning}\n{tail}",
+        fix="`invoke audit` names the function that holds foreign instructions",
+    )
+
+
+def _current_test(out: Path) -> str:
+    """The test that was running when the process died, from the progress file."""
+    current = "(before the first one)"
+    try:
+        lines = (out / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return current
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        current = str(event.get("name", current))
+    return current
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def junit(recipe: str, identifier: str, results: Mapping[str, Any]) -> bytes:
+    """JUnit's XML of the results, for Jenkins."""
+    tests = results["tests"]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"smoke {recipe} {identifier}",
+        tests=str(len(tests)),
+        failures=str(sum(test["outcome"] == "failed" for test in tests)),
+        errors=str(sum(test["outcome"] == "error" for test in tests)),
+    )
+    for test in tests:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"{recipe}.{identifier}",
+            name=test["name"],
+            time=str(test.get("seconds", 0)),
+        )
+        if test["outcome"] == "skipped":
+            ElementTree.SubElement(case, "skipped", message=str(test.get("message", "")))
+        elif test["outcome"] != "passed":
+            tag = "failure" if test["outcome"] == "failed" else "error"
+            fault = ElementTree.SubElement(case, tag, message=str(test.get("message", "")))
+            fault.text = str(test.get("traceback", ""))
+    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)

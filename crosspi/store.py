@@ -1,0 +1,224 @@
+"""The store: what steps made, by key. A step whose key is here is not run again.
+
+An entry is a folder `KIND/SUBJECT-KEY/` with `out/` (the result) and `manifest.json` (what went
+in, what came out, what it cost). It appears by one rename, so it is whole or not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from crosspi.errors import StoreError
+
+KEY_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step used.
+
+    Attributes:
+        wall: seconds from start to end.
+        cpu: processor seconds, user and system.
+        ccache_hits: compiles answered by ccache.
+        ccache_misses: compiles that were done.
+    """
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    ccache_hits: int = 0
+    ccache_misses: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A step's result in the store."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(**self.manifest["cost"])
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """What the step said about its result."""
+        notes: Mapping[str, Any] = self.manifest["notes"]
+        return notes
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for size, _ in self.manifest["files"].values())
+
+
+@dataclass
+class Draft:
+    """An entry in the making: fill `out`, then it is sealed."""
+
+    folder: Path
+    notes: dict[str, Any] = field(default_factory=dict)
+    cost: Cost = Cost()
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+
+class Store:
+    """A folder of entries, shared by all runs of this user."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, kind: str, subject: str, key: str) -> Entry | None:
+        """The entry of a step, if it is there and its files have their sizes."""
+        folder = self._folder(kind, subject, key)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            files: dict[str, tuple[int, str]] = manifest["files"]
+            if manifest["key"] != key:
+                return None
+            for name, (size, _) in files.items():
+                if os.lstat(folder / "out" / name).st_size != size:
+                    return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Entry(folder=folder, manifest=manifest)
+
+    def damage(self, entry: Entry) -> list[str]:
+        """The files of an entry whose bytes are not those that were stored."""
+        return [
+            name
+            for name, (_, digest) in entry.manifest["files"].items()
+            if _digest(entry.out / name) != digest
+        ]
+
+    def discard(self, entry: Entry) -> None:
+        """Throw an entry away."""
+        _remove(entry.folder)
+
+    @contextmanager
+    def lock(self, kind: str, subject: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold a step for this process.
+
+        Args:
+            kind, subject, key: the step.
+            waiting: called once if another process holds it.
+        """
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{kind}-{subject}-{key[:KEY_DIGITS]}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def draft(self, kind: str, subject: str, key: str) -> Iterator[Draft]:
+        """A fresh folder for a step's result; it is removed unless it gets sealed.
+
+        Call it with the step's lock held: what a killed run left under this name is removed.
+        """
+        folder = self.root / "drafts" / f"{kind}-{subject}-{key[:KEY_DIGITS]}"
+        _remove(folder)
+        draft = Draft(folder=folder)
+        draft.out.mkdir(parents=True)
+        try:
+            yield draft
+        finally:
+            _remove(folder)
+
+    def seal(self, draft: Draft, kind: str, subject: str, key: str, inputs: Mapping[str, str]) -> Entry:
+        """Make a draft an entry, by rename.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        manifest = {
+            "step": f"{kind}:{subject}",
+            "key": key,
+            "inputs": dict(inputs),
+            "created": int(time.time()),
+            "cost": asdict(draft.cost),
+            "notes": draft.notes,
+            "files": {
+                str(path.relative_to(draft.out)): (os.lstat(path).st_size, _digest(path))
+                for path in sorted(draft.out.rglob("*"))
+                if path.is_symlink() or not path.is_dir()
+            },
+        }
+        write_json(draft.folder / "manifest.json", manifest)
+        folder = self._folder(kind, subject, key)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove(folder)
+        draft.folder.rename(folder)
+        last = self.root / "last" / f"{kind}-{subject}.json"
+        last.parent.mkdir(parents=True, exist_ok=True)
+        write_json(last, dict(inputs))
+        entry = self.find(kind, subject, key)
+        if entry is None:
+            raise StoreError(
+                "a result could not be read back from the store",
+                where=str(folder),
+                why="the disk lost it, or another program changes the store",
+                fix="check the disk, then run the same command again",
+            )
+        return entry
+
+    def last_inputs(self, kind: str, subject: str) -> Mapping[str, str] | None:
+        """The inputs with which a step was built last, to explain why it must run again."""
+        try:
+            text = (self.root / "last" / f"{kind}-{subject}.json").read_text(encoding="utf-8")
+            inputs: Mapping[str, str] = json.loads(text)
+        except (OSError, ValueError):
+            return None
+        return inputs
+
+    def _folder(self, kind: str, subject: str, key: str) -> Path:
+        return self.root / kind / f"{subject}-{key[:KEY_DIGITS]}"
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file by rename, so that a reader sees the old or the new one, whole."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    partial.rename(path)
+
+
+def _digest(path: Path) -> str:
+    try:
+        if path.is_symlink():
+            return "link:" + os.readlink(path)
+        if not path.is_file():
+            return "special"
+        with path.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,259 @@
+"""Boards, toolchains and Pythons: the data of `toolchains/`, and the words of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, TypeAdapter
+
+from crosspi.audit.law import Law
+from crosspi.document import Document, Fault, Model
+from crosspi.errors import DataError, UsageError, did_you_mean
+
+#: Boards that people ask for and that are not ours, with what serves them.
+FOREIGN_BOARDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("pi4", "pi400", "pi5", "pi500", "zero2", "pi-zero-2", "pi-zero-2w"),
+        "it runs the pi3 wheels under a 32-bit Raspberry Pi OS (use --target pi3); "
+        "under a 64-bit system take the aarch64 wheels that TensorFlow itself publishes",
+    ),
+    **dict.fromkeys(
+        ("arm64", "aarch64", "armv8"),
+        "64-bit systems are served by the aarch64 wheels that TensorFlow itself publishes; "
+        "for a 32-bit system on such a board use --target pi3",
+    ),
+}
+
+
+def _dotted(value: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+", value):
+        raise ValueError("must be two numbers with a dot, in quotes, like '2.28'")
+    return value
+
+
+Dotted = Annotated[str, AfterValidator(_dotted)]
+
+
+class Compiler(Model):
+    """How zig is called for a target."""
+
+    target: str
+    glibc: Dotted
+    cpu: str
+    clang_cpu: str
+    flags: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    march: tuple[tuple[str, str], ...] = ()
+
+
+class Emulator(Model):
+    """How qemu plays the board: its CPU (never qemu's default one), and its /proc/cpuinfo."""
+
+    cpu: str
+    cpuinfo: str
+
+
+class Naming(Model):
+    """How Python's build systems name the machine."""
+
+    cpu_family: str
+    cpu: str
+    host: str
+
+
+class ToolchainData(Model):
+    """A file of `toolchains/`."""
+
+    summary: str
+    boards: dict[str, str] = Field(min_length=1)
+    platform: Annotated[str, Field(pattern=r"^linux_\w+$")]
+    machine: str
+    compiler: Compiler
+    emulator: Emulator
+    python: Naming
+    audit: Law
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A named toolchain: one architecture, several boards."""
+
+    name: str
+    path: Path
+    data: ToolchainData
+
+    @property
+    def cpuinfo(self) -> Path:
+        return self.path.parent / self.data.emulator.cpuinfo
+
+
+class PythonImage(Model):
+    """Where a target's interpreter and headers come from: a folder of `dockerfiles/`."""
+
+    image: str
+    suite: str
+    architecture: str
+
+
+class PythonData(Model):
+    """One Python version."""
+
+    tag: Annotated[str, Field(pattern=r"^cp\d+$")]
+    abi: Annotated[str, Field(pattern=r"^cp\d+[a-z]*$")]
+    released_with: str = ""
+    targets: dict[str, PythonImage]
+
+
+@dataclass(frozen=True)
+class Python:
+    """A Python version by its name, like 3.11."""
+
+    version: str
+    data: PythonData
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Everything that `toolchains/` says."""
+
+    toolchains: Mapping[str, Toolchain]
+    pythons: Mapping[str, Python]
+
+    @classmethod
+    def load(cls, folder: Path) -> Targets:
+        """Read all files.
+
+        Raises:
+            DataError: with all faults of the first wrong file.
+        """
+        toolchains = {}
+        for path in sorted(folder.glob("*.yaml")):
+            if path.name == "pythons.yaml":
+                continue
+            document = Document.read(path)
+            data = document.model(ToolchainData)
+            if not (path.parent / data.emulator.cpuinfo).is_file():
+                raise document.error([Fault(("emulator", "cpuinfo"), "there is no such file")])
+            toolchains[path.stem] = Toolchain(name=path.stem, path=path, data=data)
+        if not toolchains:
+            raise DataError("no toolchain found", where=str(folder))
+        _check_boards(toolchains.values())
+        document = Document.read(folder / "pythons.yaml")
+        pythons = {}
+        if not isinstance(document.data, dict):
+            raise document.error([Fault((), "must map versions like '3.11' to their data")])
+        for version in document.data:
+            python = document.model(PythonData, where=(str(version),))
+            unknown = sorted(set(python.targets) - set(toolchains))
+            if unknown:
+                raise document.error(
+                    [
+                        Fault((version, "targets", name), did_you_mean(name, toolchains))
+                        for name in unknown
+                    ]
+                )
+            pythons[version] = Python(version=version, data=python)
+        return cls(toolchains=toolchains, pythons=pythons)
+
+    def toolchain(self, word: str) -> Toolchain:
+        """The toolchain of a board, or by its own name.
+
+        Raises:
+            UsageError: nothing is called that; suggests near names.
+        """
+        for toolchain in self.toolchains.values():
+            if word == toolchain.name or word in toolchain.data.boards:
+                return toolchain
+        known = [*self.toolchains, *(b for t in self.toolchains.values() for b in t.data.boards)]
+        if word.lower() in FOREIGN_BOARDS:
+            raise UsageError(
+                f"'{word}' is not a target of crosspi", why=FOREIGN_BOARDS[word.lower()]
+            )
+        raise UsageError(
+            f"there is no target '{word}'",
+            where="--target",
+            fix=f"{did_you_mean(word, known)} (`invoke list` shows all)",
+        )
+
+    def python(self, word: str) -> Python:
+        """The Python of a version, as 3.11, cp311, python3.11 or py311.
+
+        Raises:
+            UsageError: it is unknown, or not a version of CPython.
+        """
+        text = word.strip().lower()
+        text = re.sub(r"^(c?python-?|cp|py)(?=\d)", "", text)
+        if re.fullmatch(r"[23]\d{1,2}", text):
+            text = f"{text[0]}.{text[1:]}"
+        if text in self.pythons:
+            return self.pythons[text]
+        if match := re.fullmatch(r"(\d+\.\d+)\.\d+", text):
+            fix = f"name the minor version only: --python {match[1]}"
+        elif text.startswith("pypy"):
+            fix = "crosspi builds for CPython; known: " + ", ".join(self.pythons)
+        else:
+            fix = did_you_mean(text, self.pythons) + " (`invoke list` shows all)"
+        raise UsageError(f"there is no Python '{word}'", where="--python", fix=fix)
+
+
+def _check_boards(toolchains: Iterable[Toolchain]) -> None:
+    owners: dict[str, str] = {}
+    for toolchain in toolchains:
+        for board in toolchain.data.boards:
+            if board in owners:
+                raise DataError(
+                    f"the board '{board}' belongs to two toolchains",
+                    where=str(toolchain.path),
+                    why=f"'{owners[board]}' names it too",
+                    fix="leave it in one of them",
+                )
+            owners[board] = toolchain.name
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One Python on one architecture: what a wheel is built for."""
+
+    toolchain: Toolchain
+    python: Python
+
+    @property
+    def identifier(self) -> str:
+        """The build identifier, like `cp311-armv7`: it names the cell everywhere."""
+        return f"{self.python.data.tag}-{self.toolchain.name}"
+
+    @property
+    def wheel_tag(self) -> str:
+        """The tags of a wheel with extension modules (PEP 425), like cp311-cp311-linux_armv7l."""
+        data = self.python.data
+        return f"{data.tag}-{data.abi}-{self.toolchain.data.platform}"
+
+    @property
+    def image(self) -> PythonImage:
+        """Where the interpreter comes from.
+
+        Raises:
+            UsageError: this Python is not known for this architecture.
+        """
+        images = self.python.data.targets
+        if self.toolchain.name not in images:
+            raise UsageError(
+                f"Python {self.python.version} is not known for {self.toolchain.name}",
+                where="toolchains/pythons.yaml",
+                fix="known for: " + ", ".join(sorted(images)),
+            )
+        return images[self.toolchain.name]
+
+
+def split_words(words: Sequence[str]) -> list[str]:
+    """The values of an option that repeats and takes commas, each once, in order."""
+    return list(dict.fromkeys(w.strip() for word in words for w in word.split(",") if w.strip()))
+
+
+def schema() -> dict[str, object]:
+    """The JSON Schema of a toolchain file, for editors."""
+    return TypeAdapter(ToolchainData).json_schema()

@@ -1,0 +1,201 @@
+"""Makes a wheel of a tree: tags from the target, RECORD, licences, and the same bytes every time.
+
+Source: the binary distribution format, PEP 427, and core metadata, PEP 566.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import canonicalize_name
+
+from crosspi import __version__
+from crosspi.errors import BuildError
+from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.recipe import Recipe
+from crosspi.targets import Cell
+
+#: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def wheel_step(recipe: Recipe, cell: Cell, built: Step) -> Step:
+    """The step that makes a wheel of what `built` left: `tree/` and `licenses/`."""
+    data = recipe.data
+
+    def act(work: Workspace) -> None:
+        tree = work.out.parent / "tree"
+        result = work.results[built.name]
+        shutil.copytree(result / "tree", tree, symlinks=True)
+        info = dist_info(recipe, tree)
+        if (result / "licenses").is_dir():
+            shutil.copytree(result / "licenses", info / "licenses", dirs_exist_ok=True)
+        path = make_wheel(tree, info, cell, work.out)
+        work.notes["file"] = path.name
+        work.notes["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        work.notes["size"] = path.stat().st_size
+
+    described = {
+        **data.wheel.model_dump(),
+        "metadata": [data.name, data.version, data.summary, data.licence, data.homepage],
+        "requires": data.requires.run,
+        "pythons": data.pythons,
+    }
+    inputs = {
+        "recipe's metadata": digest(described),
+        "tags": cell.wheel_tag,
+        "code": digest_files(Path(__file__)),
+    }
+    return Step("wheel", f"{recipe.name}-{cell.identifier}", inputs, (built,), act)
+
+
+def dist_info(recipe: Recipe, tree: Path) -> Path:
+    """The `.dist-info` folder of a tree: the backend's own, or one made of the recipe.
+
+    Raises:
+        BuildError: the backend built another package or version than the recipe says.
+    """
+    data = recipe.data
+    name = canonicalize_name(data.name).replace("-", "_")
+    found = sorted(tree.glob("*.dist-info"))
+    folder = tree / f"{name}-{data.version}.dist-info"
+    if found and found != [folder]:
+        raise BuildError(
+            f"the build made {found[0].name}, the recipe says {folder.name}",
+            where=str(recipe.folder / "recipe.yaml"),
+            why="the source is of another version than the recipe",
+            fix="correct the version, or the pin of the source",
+        )
+    for pattern in data.wheel.exclude:
+        for path in list(tree.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    folder.mkdir(exist_ok=True)
+    for generated in ("RECORD", "WHEEL"):
+        (folder / generated).unlink(missing_ok=True)
+    path = folder / "METADATA"
+    if path.exists():
+        metadata = Parser().parsestr(path.read_text(encoding="utf-8"))
+    else:
+        metadata = Message()
+        metadata["Metadata-Version"] = "2.1"
+        metadata["Name"] = data.name
+        metadata["Version"] = data.version
+        metadata["Summary"] = data.summary
+        metadata["Home-page"] = data.homepage
+        metadata["License"] = data.licence
+        for classifier in data.wheel.classifiers:
+            metadata["Classifier"] = classifier
+        metadata["Requires-Python"] = data.pythons
+    stated = metadata.get_all("Requires-Dist") or []
+    for requirement in data.requires.run:
+        if requirement not in stated:
+            metadata["Requires-Dist"] = requirement
+    path.write_text(metadata.as_string(), encoding="utf-8")
+    return folder
+
+
+def make_wheel(tree: Path, info: Path, cell: Cell, into: Path) -> Path:
+    """Write the wheel of a tree.
+
+    Args:
+        tree: what the wheel holds.
+        info: its `.dist-info` folder, inside the tree.
+        cell: gives the tags; never the name of another file.
+        into: the folder for the wheel.
+
+    Returns:
+        The wheel's path.
+    """
+    (info / "WHEEL").write_text(
+        "Wheel-Version: 1.0\n"
+        f"Generator: crosspi {__version__}\n"
+        "Root-Is-Purelib: false\n"
+        f"Tag: {cell.wheel_tag}\n",
+        encoding="utf-8",
+    )
+    name = info.name.removesuffix(".dist-info")
+    path = into / f"{name}-{cell.wheel_tag}.whl"
+    record = f"{info.name}/RECORD"
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for member, file in _members(tree, info):
+            data = file.read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+            writer.writerow([member, f"sha256={digest.decode()}", len(data)])
+            _add(archive, member, data, executable=bool(file.stat().st_mode & 0o100))
+        writer.writerow([record, "", ""])
+        _add(archive, record, rows.getvalue().encode(), executable=False)
+    return path
+
+
+def _members(tree: Path, info: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a wheel in their order: sorted, `.dist-info` last as PEP 427 recommends."""
+    files = [
+        (str(PurePosixPath(path.relative_to(tree))), path)
+        for path in tree.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    yield from sorted(files, key=lambda item: (item[0].startswith(info.name), item[0]))
+
+
+def _add(archive: zipfile.ZipFile, member: str, data: bytes, *, executable: bool) -> None:
+    info = zipfile.ZipInfo(member, ZIP_TIME)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3
+    info.external_attr = (0o100755 if executable else 0o100644) << 16
+    archive.writestr(info, data)
+
+
+def wheel_in(folder: Path) -> Path:
+    """The one wheel of a wheel step's result."""
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def manifest(
+    recipe: Recipe, cell: Cell, wheel: Path, steps: Mapping[str, Mapping[str, object]]
+) -> str:
+    """The JSON that is published beside a wheel: what went in, what was found, what it cost."""
+    toolchain = cell.toolchain.data
+    return (
+        json.dumps(
+            {
+                "wheel": wheel.name,
+                "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+                "size": wheel.stat().st_size,
+                "recipe": recipe.name,
+                "version": recipe.data.version,
+                "licence": recipe.data.licence,
+                "build_identifier": cell.identifier,
+                "python": cell.python.version,
+                "toolchain": {
+                    "name": cell.toolchain.name,
+                    "boards": sorted(toolchain.boards),
+                    **toolchain.compiler.model_dump(exclude={"march", "drop"}),
+                    "emulated_cpu": toolchain.emulator.cpu,
+                },
+                "sources": {
+                    name: source.tree or source.file
+                    for name, source in sorted(recipe.data.sources.items())
+                },
+                "steps": steps,
+                "crosspi": __version__,
+            },
+            indent=1,
+            sort_keys=True,
+        )
+        + "\n"
+    )
+
+

@@ -1,0 +1,170 @@
+"""The Invoke tasks: arguments and help. The work is in crosspi/."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from invoke import Context, task
+
+SELECTION = {
+    "target": "board or architecture; repeats, and takes commas",
+    "python": "Python version like 3.11; repeats, and takes commas",
+    "recipe": "package to build; repeats, and takes commas; default: the default set",
+}
+JOBS = {"jobs": "compiles at once; default: the number of cores"}
+RUNNING = {
+    "offline": "open no network connection",
+    "verbose": "show every log line",
+    "json": "print the result as JSON, alone, on standard output",
+}
+LISTS = ["target", "python", "recipe"]
+
+
+@task(
+    iterable=LISTS,
+    help={
+        **SELECTION,
+        **JOBS,
+        **RUNNING,
+        "keep-going": "after a failure go on with what does not need it",
+        "force": "run every step again",
+        "smoke": "level of the smoke test: default or full",
+    },
+)
+def build(
+    _context: Context,
+    target: Sequence[str] | None = None,
+    python: Sequence[str] | None = None,
+    recipe: Sequence[str] | None = None,
+    jobs: int = 0,
+    offline: bool = False,
+    keep_going: bool = False,
+    force: bool = False,
+    verbose: bool = False,
+    json: bool = False,
+    smoke: str = "default",
+) -> None:
+    """Build, audit, smoke-test and publish wheels: invoke build --target pi3 --python 3.11"""
+    from crosspi import commands
+
+    commands.build(
+        target or (), python or (), recipe or (),
+        jobs=jobs, offline=offline, keep_going=keep_going, force=force, verbose=verbose,
+        json=json, level=smoke,
+    )  # fmt: skip
+
+
+@task(
+    positional=["wheel"],
+    help={
+        "wheel": "any wheel file",
+        "target": "the board it is held to; default: the one its name says",
+        "json": RUNNING["json"],
+    },
+)
+def audit(_context: Context, wheel: str, target: str = "", json: bool = False) -> None:
+    """Check a wheel's machine code against a board: invoke audit any.whl --target pi3"""
+    from crosspi import commands
+
+    commands.audit(wheel, target, json=json)
+
+
+@task(iterable=LISTS, help={**SELECTION, **RUNNING, "level": "default or full"})
+def smoke(
+    _context: Context,
+    target: Sequence[str] | None = None,
+    python: Sequence[str] | None = None,
+    recipe: Sequence[str] | None = None,
+    level: str = "default",
+    offline: bool = False,
+    verbose: bool = False,
+    json: bool = False,
+) -> None:
+    """Run the smoke tests again: invoke smoke --target pi3 --python 3.11 --recipe numpy"""
+    from crosspi import commands
+
+    commands.smoke(
+        target or (), python or (), recipe or (), level=level, offline=offline, verbose=verbose, json=json
+    )
+
+
+@task(
+    iterable=["recipe"],
+    help={"recipe": SELECTION["recipe"], "offline": RUNNING["offline"]},
+)
+def fetch(
+    _context: Context, recipe: Sequence[str] | None = None, offline: bool = False
+) -> None:
+    """Fetch and verify sources, or tell the hash of unpinned ones: invoke fetch --recipe numpy"""
+    from crosspi import commands
+
+    commands.fetch(recipe or (), offline=offline)
+
+
+@task(name="list", help={"json": RUNNING["json"]})
+def list_(_context: Context, json: bool = False) -> None:
+    """Show targets, Pythons, recipes, and the wheels that are built: invoke list"""
+    from crosspi import commands
+
+    commands.list_everything(json=json)
+
+
+@task(iterable=LISTS, help={**SELECTION, "force": "as for build", "json": RUNNING["json"]})
+def plan(
+    _context: Context,
+    target: Sequence[str] | None = None,
+    python: Sequence[str] | None = None,
+    recipe: Sequence[str] | None = None,
+    force: bool = False,
+    json: bool = False,
+) -> None:
+    """Show what a build would run, and why: invoke plan --target pi3 --python 3.11"""
+    from crosspi import commands
+
+    commands.plan(target or (), python or (), recipe or (), force=force, json=json)
+
+
+@task(help={"target": SELECTION["target"], "recipe": "whose sources are there"})
+def shell(_context: Context, target: str = "", recipe: str = "") -> None:
+    """Open a shell in a build container: invoke shell --target pi3 --recipe numpy"""
+    from crosspi import commands
+
+    commands.shell(target, recipe)
+
+
+@task(help={"json": RUNNING["json"]})
+def doctor(_context: Context, json: bool = False) -> None:
+    """Check each prerequisite, its state and its remedy: invoke doctor"""
+    from crosspi import commands
+
+    commands.doctor(json=json)
+
+
+@task(
+    help={
+        "all": "sources, ccache and images too",
+        "yes": "do it; without this it only says what would go",
+    }
+)
+def clean(_context: Context, all: bool = False, yes: bool = False) -> None:
+    """Remove what can be made again: invoke clean --yes"""
+    from crosspi import commands
+
+    commands.clean(everything=all, yes=yes)
+
+
+@task(help={"e2e": "only the end-to-end tests", "unit": "only the fast ones"})
+def test(context: Context, e2e: bool = False, unit: bool = False) -> None:
+    """Run the tests: invoke test"""
+    arguments = " -m e2e" if e2e else " -m 'not e2e'" if unit else ""
+    context.run(f"{sys.executable} -m pytest{arguments}", pty=sys.stdout.isatty())
+
+
+@task
+def lint(context: Context) -> None:
+    """Check style and types: invoke lint"""
+    python = sys.executable
+    context.run(f"{python} -m ruff format --check .")
+    context.run(f"{python} -m ruff check .")
+    context.run(f"{python} -m mypy")
