@@ -85,7 +85,13 @@ def smoke(
     from crosspi import commands
 
     commands.smoke(
-        target or (), python or (), recipe or (), level=level, offline=offline, verbose=verbose, json=json
+        target or (),
+        python or (),
+        recipe or (),
+        level=level,
+        offline=offline,
+        verbose=verbose,
+        json=json,
     )
 
 
@@ -93,9 +99,7 @@ def smoke(
     iterable=["recipe"],
     help={"recipe": SELECTION["recipe"], "offline": RUNNING["offline"]},
 )
-def fetch(
-    _context: Context, recipe: Sequence[str] | None = None, offline: bool = False
-) -> None:
+def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool = False) -> None:
     """Fetch and verify sources, or tell the hash of unpinned ones: invoke fetch --recipe numpy"""
     from crosspi import commands
 

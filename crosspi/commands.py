@@ -38,9 +38,7 @@ def build(
     with session(verbose=verbose, json=json, offline=offline, jobs=jobs) as project:
         _check_level(level)
         request = project.request(target, python, recipe)
-        result = build_wheels(
-            project, request, force=force, keep_going=keep_going, level=level
-        )
+        result = build_wheels(project, request, force=force, keep_going=keep_going, level=level)
         if json:
             project.console.result(report.as_json(result))
         report.show(project.console, result, project.paths.dist)
@@ -65,9 +63,7 @@ def smoke(
         _check_level(level)
         request = project.request(target, python, recipe)
         chosen = {r.name for r in request.recipes}
-        wheels = [
-            w for w in Graph(project, level=level).wheels(request) if w.recipe.name in chosen
-        ]
+        wheels = [w for w in Graph(project, level=level).wheels(request) if w.recipe.name in chosen]
         goals = [w.smoke for w in wheels]
         outcomes: list[Outcome] = []
         for goal in goals:

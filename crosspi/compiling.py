@@ -89,8 +89,13 @@ def toolchain_step(toolchain: Toolchain, machine: BuildMachine) -> Step:
     return Step("toolchain", toolchain.name, {"data": digest(script)}, (machine.image.step,), act)
 
 
-def compile_step(recipe: Recipe, toolchain_made: Step, toolchain: Toolchain,
-                 machine: BuildMachine, sources: Sequence[Step]) -> Step | None:
+def compile_step(
+    recipe: Recipe,
+    toolchain_made: Step,
+    toolchain: Toolchain,
+    machine: BuildMachine,
+    sources: Sequence[Step],
+) -> Step | None:
     """The step that compiles what does not see Python, once a toolchain; None if there is none.
 
     Its result is the whole work folder: `build_step` goes on in a copy of it.
@@ -331,4 +336,6 @@ def _run(
     dropped = used.get("dropped_flags", {})
     if dropped:
         work.notes["dropped flags"] = dropped
-        work.line("flags changed by the wrapper: " + ", ".join(f"{n}× {f}" for f, n in dropped.items()))
+        work.line(
+            "flags changed by the wrapper: " + ", ".join(f"{n}× {f}" for f, n in dropped.items())
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,10 +76,14 @@ class Document:
             raise DataError(
                 f"{path.name} is not UTF-8 text", where=str(path), why=str(error)
             ) from error
-        loader = _Loader(text)
+        node, data = None, None
         try:
-            node = loader.get_single_node()
-            data = loader.construct_document(node) if node is not None else None
+            loader = _Loader(text)
+            try:
+                node = loader.get_single_node()
+                data = loader.construct_document(node) if node is not None else None
+            finally:
+                loader.dispose()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line = mark.line + 1 if mark else 1
@@ -92,8 +97,6 @@ class Document:
             raise DataError(
                 f"{path.name} is not valid YAML", where=str(path), why=str(error)
             ) from error
-        finally:
-            loader.dispose()
         lines: dict[Location, int] = {}
         if node is not None:
             _index_lines(node, (), lines)
@@ -152,24 +155,29 @@ def _index_lines(node: yaml.Node, location: Location, lines: dict[Location, int]
 
 
 def _plain(location: Sequence[str | int], data: Any) -> Location:
-    """Drop the names of models and union branches that pydantic puts between the data's own."""
+    """A pydantic location without the names of union branches that it puts between the data's."""
     plain: list[str | int] = []
-    for part in location:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        elif part is location[-1] and isinstance(data, dict) and not plain_branch(part):
-            data = None
-        else:
+    for position, part in enumerate(location):
+        inside = _inside(data, part)
+        if inside is None and (position < len(location) - 1 or _branch(part)):
             continue
         plain.append(part)
+        data = inside[0] if inside else None
     return tuple(plain)
 
 
-def plain_branch(part: str | int) -> bool:
+def _inside(data: Any, part: str | int) -> tuple[Any] | None:
+    """The value at a key or position, or None where there is none."""
+    if isinstance(data, dict) and part in data:
+        return (data[part],)
+    if isinstance(data, list) and isinstance(part, int) and part < len(data):
+        return (data[part],)
+    return None
+
+
+def _branch(part: str | int) -> bool:
     """Whether a part of a pydantic location names a branch of a union and not a field."""
-    return isinstance(part, str) and (part[:1].isupper() or "[" in part or "-" in part)
+    return isinstance(part, str) and (part[:1].isupper() or part[:1] == "<" or "[" in part)
 
 
 def _path(location: Location) -> str:
@@ -186,7 +194,7 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"no such field; {did_you_mean(name, _fields(model, item['loc'][:-1]))}"
     message = str(item["msg"]).removeprefix("Value error, ")
-    if kind == "string_type" and isinstance(item.get("input"), (int, float)):
+    if kind == "string_type" and isinstance(item.get("input"), (int, float, date)):
         message = "must be text: put it in quotes"
     shown = repr(item.get("input"))
     if len(shown) <= 60 and "value_error" not in kind:
@@ -194,18 +202,28 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     return message
 
 
-def _fields(model: Any, location: Sequence[str | int]) -> list[str]:
+def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """The field names that are allowed at a location of a model, as far as can be told."""
+    models = [model]
     for part in location:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-        field = model.model_fields.get(str(part))
-        if field is None:
-            return []
-        model = field.annotation
-        for inner in getattr(model, "__args__", ()):
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                model = inner
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return [f.alias or n for n, f in model.model_fields.items()]
-    return []
+        fields = [f for m in models for n, f in m.model_fields.items() if part in (n, f.alias)]
+        if fields:
+            models = [inner for f in fields for inner in _models(f.annotation)]
+        else:  # a position, a key of a mapping, or the branch of a union
+            models = [m for m in models if _is_branch(part, m)] or models
+    return sorted({f.alias or n for m in models for n, f in m.model_fields.items()})
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models inside an annotation: of a union, a list, a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
+
+
+def _is_branch(part: str | int, model: type[BaseModel]) -> bool:
+    """Whether a union's branch of this name is the model: `<url>`, or a value of its tag."""
+    if str(part).strip("<>") in model.model_fields:
+        return True
+    tags = (getattr(field.annotation, "__args__", ()) for field in model.model_fields.values())
+    return any(part in values for values in tags)

@@ -7,11 +7,13 @@ it may read or write is listed in the job.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import json
 import os
-import stat
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from docker.models.containers import Container
 from docker.types import Mount as DockerMount
 
 from crosspi.errors import BuildError, EngineError
+from crosspi.host import engine_addresses
 
 LABEL = "crosspi.owner"
 #: Containers run as the user who calls crosspi, and as this one where that is root.
@@ -86,7 +89,7 @@ class Engine:
         Raises:
             EngineError: none answers, or this user may not talk to it.
         """
-        where = os.environ.get("DOCKER_HOST") or next(_sockets(), "unix:///var/run/docker.sock")
+        where = next(iter(engine_addresses()), "unix:///var/run/docker.sock")
         try:
             client = docker.DockerClient(base_url=where, timeout=600, version="auto")
             client.ping()
@@ -123,26 +126,35 @@ class Engine:
         with _engine_errors():
             self._client.images.get(image).tag(tag)
 
-    def import_root(self, archive: Path, tag: str, *, platform: str) -> None:
-        """Make an image of a root file system's tar file."""
-        name, _, version = tag.rpartition(":")
-        # The SDK's import has no platform; its low-level call takes the API's own parameter.
-        api = self._client.api
+    def import_root(self, layer: Path, tag: str, *, platform: str) -> None:
+        """Make an image of a root file system's tar file.
+
+        It is loaded as an image archive (Docker Image Specification v1.2): the engine's import
+        would note this machine's architecture, whatever the files are.
+        """
+        system, architecture, *variant = platform.split("/")
+        with layer.open("rb") as data:
+            diff = hashlib.file_digest(data, "sha256").hexdigest()
+        config = json.dumps(
+            {
+                "architecture": architecture,
+                **({"variant": variant[0]} if variant else {}),
+                "os": system,
+                "config": {"Cmd": ["/bin/sh"]},
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff}"]},
+            }
+        ).encode()
+        name = hashlib.sha256(config).hexdigest() + ".json"
+        manifest = [{"Config": name, "RepoTags": [tag], "Layers": ["layer.tar"]}]
+        archive = layer.with_suffix(".image")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(layer, "layer.tar")
+            for member, content in ((name, config), ("manifest.json", _json_bytes(manifest))):
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
         with _engine_errors(), archive.open("rb") as data:
-            response = api._post(  # type: ignore[no-untyped-call]
-                api._url("/images/create"),  # type: ignore[no-untyped-call]
-                data=data,
-                params={
-                    "fromSrc": "-",
-                    "repo": name,
-                    "tag": version,
-                    "platform": platform,
-                    "changes": ["CMD [\"/bin/sh\"]"],
-                },
-                headers={"Content-Type": "application/x-tar"},
-                timeout=None,
-            )
-            api._result(response)  # type: ignore[no-untyped-call]
+            self._client.images.load(data)
 
     def build_image(
         self,
@@ -201,14 +213,21 @@ class Engine:
                     )
         self.tag(image, tag)
 
-    def run(self, job: Job, *, log: Path, line: Line) -> int:
+    def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
         """Run a job to its end.
+
+        Args:
+            job: what to run.
+            log: the file for everything that it prints.
+            line: called with each line.
+            timeout: seconds after which it is killed.
 
         Returns:
             The exit code of its command; 128 + n where signal n ended it.
 
         Raises:
             EngineError: the engine refused, or died meanwhile.
+            TimeoutError: it was killed.
         """
         user, group = container_user()
         with _engine_errors():
@@ -229,13 +248,28 @@ class Engine:
                 labels={LABEL: str(os.getpid())},
                 init=True,
             )
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            with contextlib.suppress(DockerException, requests.exceptions.RequestException):
+                container.kill()
+
+        timer = threading.Timer(timeout, kill) if timeout else None
         try:
             with _engine_errors():
                 container.start()
+                if timer:
+                    timer.start()
                 _follow(container, log, line)
-                return int(container.wait()["StatusCode"])
+                code = int(container.wait()["StatusCode"])
         finally:
+            if timer:
+                timer.cancel()
             _remove(container)
+        if late.is_set():
+            raise TimeoutError
+        return code
 
     def read_output(self, image: str, argv: Sequence[str]) -> str:
         """The standard output of a short command in an image, without network."""
@@ -320,17 +354,8 @@ class Engine:
             self._client.images.remove(tag)
 
 
-def _sockets() -> Iterator[str]:
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")
-    for path in (
-        "/var/run/docker.sock",
-        f"{runtime}/docker.sock",
-        f"{runtime}/podman/podman.sock",
-        "/run/podman/podman.sock",
-    ):
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(Path(path).stat().st_mode):
-                yield f"unix://{path}"
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 def _connection_error(where: str, error: Exception) -> EngineError:

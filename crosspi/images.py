@@ -136,9 +136,7 @@ def image_repositories(engine: Engine, image: str) -> list[str]:
 
 def _repositories(run: Callable[[list[str]], str]) -> list[str]:
     try:
-        text = run(
-            ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"]
-        )
+        text = run(["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"])
     except (OSError, subprocess.CalledProcessError):
         return []
     return list(dict.fromkeys(uri.rstrip("/") for uri in text.split()))
@@ -198,9 +196,7 @@ def image_step(
     return Image(step=step, tag=tag)
 
 
-def toolchain_image(
-    folder: Path, engine: Callable[[], Engine], sources: SourceCache
-) -> Image:
+def toolchain_image(folder: Path, engine: Callable[[], Engine], sources: SourceCache) -> Image:
     """The build machine: host tools only, the same for every target."""
     data = Document.read(folder / "image.yaml").model(ImageData)
     return image_step(

@@ -126,7 +126,7 @@ def _write_page(path: Path, title: str, lines: Sequence[str]) -> None:
     body = "\n".join(lines)
     _replace_text(
         path,
-        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
+        '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
         '<meta name="pypi:repository-version" content="1.0">'
         f"<title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n{body}\n</body></html>\n",
     )

@@ -20,11 +20,12 @@ from crosspi.errors import CrosspiError, UsageError
 from crosspi.images import Image, base_image, image_repositories, toolchain_image
 from crosspi.index import publish
 from crosspi.paths import Paths
-from crosspi.plan import Outcome, Step, closure, execute
+from crosspi.plan import Outcome, Step, Workspace, closure, execute
 from crosspi.pythons import python_image, python_step
 from crosspi.recipe import Recipe, Recipes
 from crosspi.smoke.running import smoke_step
 from crosspi.sources.cache import SourceCache
+from crosspi.sources.spec import Source
 from crosspi.store import Store
 from crosspi.targets import Cell, Targets, Toolchain, split_words
 from crosspi.wheel import manifest, wheel_in, wheel_step
@@ -108,9 +109,7 @@ class Project:
         """Debian's repositories as the base image's apt configuration names them."""
         log = self.paths.logs / "base-image.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        image = base_image(
-            self.engine(), "bookworm", "amd64", log=log, line=self.console.line
-        )
+        image = base_image(self.engine(), "bookworm", "amd64", log=log, line=self.console.line)
         return image_repositories(self.engine(), image)
 
     def request(
@@ -156,13 +155,24 @@ class Project:
         """The build machine that all compile steps share."""
         return BuildMachine(
             engine=self.engine,
-            image=toolchain_image(
-                self.paths.dockerfiles / "toolchain", self.engine, self.sources
-            ),
+            image=toolchain_image(self.paths.dockerfiles / "toolchain", self.engine, self.sources),
             sources=self.sources,
             caches=self.paths.cache,
             jobs=self.jobs,
         )
+
+
+def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> Step:
+    """The step that fetches a source into the cache."""
+
+    def act(work: Workspace) -> None:
+        del work
+        cache.fetch(name, source, base=base)
+
+    def present() -> bool:
+        return cache.path(source).exists()
+
+    return Step("source", name, {"pin": source.digest}, (), act, present)
 
 
 class Graph:
@@ -190,16 +200,8 @@ class Graph:
         steps = []
         for name, source in recipe.data.sources.items():
             if source.digest not in self._sources:
-                cache = self._project.sources
-
-                def act(_work: object, name: str = name, source: object = source) -> None:
-                    cache.fetch(name, source, base=recipe.folder)  # type: ignore[arg-type]
-
-                def present(path: Path = cache.path(source)) -> bool:
-                    return path.exists()
-
-                self._sources[source.digest] = Step(
-                    "source", name, {"pin": source.digest}, (), act, present
+                self._sources[source.digest] = source_step(
+                    name, source, self._project.sources, recipe.folder
                 )
             steps.append(self._sources[source.digest])
         return steps
@@ -233,8 +235,10 @@ class Graph:
         key = (recipe.name, cell.identifier)
         if key in self._wheels:
             return self._wheels[key]
-        needs = {name: self._wheel(self._project.recipes.by_name[name], cell)
-                 for name in recipe.data.requires.build}
+        needs = {
+            name: self._wheel(self._project.recipes.by_name[name], cell)
+            for name in recipe.data.requires.build
+        }
         names = [canonicalize_name(Requirement(r).name) for r in recipe.data.requires.run]
         installs = {
             name: self._wheel(self._project.recipes.by_name[name], cell)

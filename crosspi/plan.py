@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crosspi.console import Console
-from crosspi.errors import CrosspiError, from_os_error
+from crosspi.errors import CrosspiError, StoreError, from_os_error
 from crosspi.store import Cost, Entry, Store
 
 
@@ -272,8 +272,6 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
 
 def _results(step: Step, store: Store) -> dict[str, Path]:
     """The folders of what a step needs; a damaged one is thrown away and reported."""
-    from crosspi.errors import StoreError
-
     results = {}
     for need in step.needs:
         if need.present is not None:

@@ -143,14 +143,14 @@ class Wheel(Model):
 
 
 class Requires(Model):
-    """What the package needs: recipes whose wheels the build sees, and what pip installs with it."""
+    """What it needs: recipes whose wheels the build sees, and what pip installs along."""
 
     build: tuple[str, ...] = ()
     run: tuple[RequirementText, ...] = ()
 
 
 class Smoke(Model):
-    """How the smoke test runs: sources that it sees (name → folder inside), and its time limit."""
+    """How the smoke test runs: the sources that it sees (name → folder inside), its limit."""
 
     data: dict[str, str] = {}
     timeout_minutes: int = Field(default=15, ge=1, le=240)

@@ -115,7 +115,9 @@ class Store:
         _remove(entry.folder)
 
     @contextmanager
-    def lock(self, kind: str, subject: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+    def lock(
+        self, kind: str, subject: str, key: str, waiting: Callable[[], None]
+    ) -> Iterator[None]:
         """Hold a step for this process.
 
         Args:
@@ -150,7 +152,9 @@ class Store:
         finally:
             _remove(folder)
 
-    def seal(self, draft: Draft, kind: str, subject: str, key: str, inputs: Mapping[str, str]) -> Entry:
+    def seal(
+        self, draft: Draft, kind: str, subject: str, key: str, inputs: Mapping[str, str]
+    ) -> Entry:
         """Make a draft an entry, by rename.
 
         Raises:
@@ -210,7 +214,7 @@ def write_json(path: Path, value: object) -> None:
 def _digest(path: Path) -> str:
     try:
         if path.is_symlink():
-            return "link:" + os.readlink(path)
+            return "link:" + str(path.readlink())
         if not path.is_file():
             return "special"
         with path.open("rb") as data:

@@ -197,5 +197,3 @@ def manifest(
         )
         + "\n"
     )
-
-

@@ -30,7 +30,7 @@ DT_INIT_ARRAYSZ, DT_FINI_ARRAYSZ, DT_RUNPATH = 27, 28, 29
 DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_RELRSZ, DT_RELR = 32, 33, 35, 36
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 
-MAX_ENTRIES = 4_000_000
+MAX_ENTRIES, MAX_VERSIONS = 4_000_000, 20_000
 MACHINES = {
     2: "SPARC",
     3: "x86 (32-bit)",
@@ -279,7 +279,7 @@ class Elf:
     @cached_property
     def version_needs(self) -> tuple[VersionNeed, ...]:
         addr, count = self.dyn(DT_VERNEED), self.dyn(DT_VERNEEDNUM)
-        if addr is None or not count or count > 10_000:
+        if addr is None or not count:
             return ()
         found = []
         for _ in range(count):
@@ -290,6 +290,8 @@ class Elf:
                 found.append(VersionNeed(library, _string(self._dynstr, name)))
                 if not step:
                     break
+                if len(found) > MAX_VERSIONS:
+                    raise BrokenElf("it needs too many symbol versions to be true")
                 entry += step
             if not following:
                 break
@@ -358,7 +360,8 @@ class Elf:
                 found += [(at, i & 0xFF, i >> 8) for at, i in struct.iter_unpack("<II", table)]
         addr, length = self.dyn(DT_RELR), self.dyn(DT_RELRSZ)
         if addr is not None and length:
-            found += [(at, R_RELATIVE, 0) for at in _relr(self.load(addr, length // 4 * 4))]
+            packed = self.load(addr, _bounded(length // 4 * 31) // 31 * 4)
+            found += [(at, R_RELATIVE, 0) for at in _relr(packed)]
         return tuple(found)
 
     @cached_property

@@ -16,13 +16,13 @@ import capstone
 from crosspi.audit import a32, classes
 from crosspi.audit.attributes import THUMB_ISA, Attributes
 from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
-from crosspi.audit.flow import (
+from crosspi.audit.flow import Tracer
+from crosspi.audit.spaces import (
     ARM,
     DATA,
     THUMB,
     UNKNOWN,
     Space,
-    Tracer,
     decode_arm,
     decode_thumb,
     make_space,

@@ -23,6 +23,7 @@ NEEDS = "/need"
 WORK = "/work"
 OUT = "/out"
 TREE = f"{OUT}/tree"
+BIN = "/opt/crosspi/bin"
 ZIG = "/opt/crosspi/zig"
 CROSS_FILE = f"{WORK}/cross.ini"
 #: Prefixes that must not be left in a binary: the audit looks for them.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosspi.builders import WORK, BuildContext, Command, fill_tree, prepare_sources
+from crosspi.builders import BIN, WORK, BuildContext, Command, fill_tree, prepare_sources
 from crosspi.recipe import CMakeBuild, Scalar
 
-_BINUTILS = "/usr/bin/arm-linux-gnueabihf-"
 
 
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
@@ -46,9 +45,9 @@ def _configure(
         "CMAKE_C_COMPILER": "cross-cc",
         "CMAKE_CXX_COMPILER": "cross-c++",
         "CMAKE_ASM_COMPILER": "cross-cc",
-        "CMAKE_AR": f"{_BINUTILS}ar",
-        "CMAKE_RANLIB": f"{_BINUTILS}ranlib",
-        "CMAKE_STRIP": f"{_BINUTILS}strip",
+        # CMake wants whole paths for these.
+        "CMAKE_AR": f"{BIN}/cross-ar",
+        "CMAKE_RANLIB": f"{BIN}/cross-ranlib",
         "CMAKE_C_FLAGS": " ".join(flags),
         "CMAKE_CXX_FLAGS": " ".join(flags),
         "FETCHCONTENT_FULLY_DISCONNECTED": True,

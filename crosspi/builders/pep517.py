@@ -53,7 +53,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
         "_PYTHON_HOST_PLATFORM": platform,
         "CC": "cross-cc",
         "CXX": "cross-c++",
-        "AR": "arm-linux-gnueabihf-ar",
+        "AR": "cross-ar",
     }
     source_folder = context.source(build.source)
     return [
@@ -97,8 +97,8 @@ def _cross_file(build: Pep517Build, context: BuildContext) -> str:
         "binaries": {
             "c": "cross-cc",
             "cpp": "cross-c++",
-            "ar": "arm-linux-gnueabihf-ar",
-            "ranlib": "arm-linux-gnueabihf-ranlib",
+            "ar": "cross-ar",
+            "ranlib": "cross-ranlib",
             "strip": "true",
             "python": f"{WORK}/target-python",
             "cython": f"{_TOOLS}/bin/cython",

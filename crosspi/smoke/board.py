@@ -1,3 +1,5 @@
+# Old Python on purpose, without annotations.
+# mypy: ignore-errors
 """What runs first on the emulated board: pip installs, then the harness runs the smoke test.
 
 Valid for Python 2.7 and 3.4 and newer; it imports nothing of crosspi. How both ended goes to

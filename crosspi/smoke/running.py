@@ -70,7 +70,17 @@ def smoke_step(
             printed.append(text)
             work.line(text)
 
-        code = engine().run(job, log=work.log, line=line)
+        limit = recipe.data.smoke.timeout_minutes
+        try:
+            code = engine().run(job, log=work.log, line=line, timeout=60 * limit)
+        except TimeoutError as error:
+            raise SmokeError(
+                f"the smoke test did not end within {limit} minutes",
+                where=f"{cell.identifier}, in the test {_current_test(work.out)}",
+                why="\n".join(printed[-12:]),
+                fix=f"the whole log is in {work.log}; if the test is only slow, raise "
+                "smoke.timeout_minutes in the recipe",
+            ) from error
         results = judge(work.out, code, printed, cell, log=work.log)
         wheel = paths[0]
         results["wheel"] = wheel.name
@@ -140,9 +150,7 @@ def board_job(
     )
 
 
-def judge(
-    out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
-) -> dict[str, Any]:
+def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path) -> dict[str, Any]:
     """What a smoke run's files and output say.
 
     Args:
@@ -260,11 +268,12 @@ def _current_test(out: Path) -> str:
     return current
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return data
 
 
 def junit(recipe: str, identifier: str, results: Mapping[str, Any]) -> bytes:
@@ -291,4 +300,5 @@ def junit(recipe: str, identifier: str, results: Mapping[str, Any]) -> bytes:
             tag = "failure" if test["outcome"] == "failed" else "error"
             fault = ElementTree.SubElement(case, tag, message=str(test.get("message", "")))
             fault.text = str(test.get("traceback", ""))
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text

@@ -1,0 +1,257 @@
+"""Each fault that the audit knows, seeded into an otherwise good file: it alone is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from arm_files import (
+    FOREIGN,
+    MODULE,
+    RETURN,
+    V6,
+    V7,
+    Source,
+    Toolbox,
+    change_stack,
+    make_wheel,
+    patch,
+    without_section,
+    words,
+)
+
+from crosspi.audit import Law, Promises, audit_elf, audit_tree, audit_wheel
+from crosspi.audit.elf import SHT_ATTRIBUTES, Elf
+
+V7_SOURCE = Source(arch="armv7-a", fpu="neon-vfpv4")
+
+
+def told(data: bytes, law: Law = V6, promises: Promises | None = None) -> set[str]:
+    """The codes of a file's errors."""
+    _, findings = audit_elf(data, MODULE, law, promises)
+    return {item.code for item in findings if item.severity == "error"}
+
+
+def test_honest_file(arm: Toolbox) -> None:
+    assert told(arm.shared()) == set()
+
+
+@pytest.mark.parametrize(("name", "strip"), [(n, s) for n in FOREIGN for s in (False, True)])
+def test_foreign_instruction(arm: Toolbox, name: str, strip: bool) -> None:
+    text, kind = FOREIGN[name]
+    data = arm.shared(Source(f"  {text}\n{RETURN}"), strip=strip)
+    assert {f"isa-{kind}", "attr-lies"} <= told(data)
+    _, findings = audit_elf(data, MODULE, V6)
+    found = next(item for item in findings if item.code == f"isa-{kind}")
+    assert "PyInit_m" in found.where
+
+
+def test_thumb2(arm: Toolbox) -> None:
+    source = Source("  .inst.w 0xf04f0001\n  bx lr\n", state="thumb")
+    assert told(arm.shared(source)) == {"isa-thumb2", "attr-lies"}
+
+
+def test_thumb_alone_is_no_fault(arm: Toolbox) -> None:
+    assert told(arm.shared(Source("  movs r0, #1\n  bx lr\n", state="thumb"))) == set()
+
+
+def test_newer_architecture_declared(arm: Toolbox) -> None:
+    assert told(arm.shared(Source(arch="armv6t2"))) == {"attr-arch", "attr-thumb2"}
+
+
+def test_newer_floating_point_declared(arm: Toolbox) -> None:
+    assert told(arm.shared(Source(fpu="vfpv3-d16"))) == {"attr-fp"}
+
+
+def test_neon_declared(arm: Toolbox) -> None:
+    assert told(arm.shared(Source(fpu="neon"))) == {"attr-fp", "attr-simd"}
+
+
+def test_attributes_missing(arm: Toolbox) -> None:
+    assert told(without_section(arm.shared(), SHT_ATTRIBUTES)) == {"attr-missing"}
+
+
+def test_soft_float(arm: Toolbox) -> None:
+    assert told(arm.shared(Source(hard=False))) == {"float-abi"}
+
+
+def test_old_eabi(arm: Toolbox) -> None:
+    assert told(patch(arm.shared(), 36, "I", 0x04000400)) == {"eabi-version"}
+
+
+@pytest.mark.parametrize("target", ["x86_64-linux-gnu", "aarch64-linux-gnu", "x86-linux-gnu"])
+def test_foreign_machine(arm: Toolbox, target: str) -> None:
+    assert told(arm.foreign(target)) == {"foreign-machine"}
+
+
+def test_big_endian(arm: Toolbox) -> None:
+    assert told(arm.shared()[:5] + b"\2" + arm.shared()[6:]) == {"foreign-machine"}
+
+
+def test_glibc_above_the_floor(arm: Toolbox) -> None:
+    library = arm.library("libc.so.6", "GLIBC_2.29", "new")
+    assert told(arm.shared(Source("  b new\n", links=(library,)))) == {"glibc-floor"}
+
+
+def test_glibc_at_the_floor(arm: Toolbox) -> None:
+    library = arm.library("libc.so.6", "GLIBC_2.28", "old")
+    assert told(arm.shared(Source("  b old\n", links=(library,)))) == set()
+
+
+def test_libstdcxx(arm: Toolbox) -> None:
+    library = arm.library("libstdc++.so.6", "GLIBCXX_3.4.26", "cxx")
+    data = arm.shared(Source("  b cxx\n", links=(library,)))
+    assert told(data) == {"foreign-needed", "glibcxx-need"}
+
+
+def test_foreign_library(arm: Toolbox) -> None:
+    library = arm.library("libblas.so.3", "BLAS_1", "dgemm")
+    assert told(arm.shared(Source("  b dgemm\n", links=(library,)))) == {"foreign-needed"}
+
+
+def test_library_that_the_wheel_carries(arm: Toolbox, tmp_path: Path) -> None:
+    library = arm.library("libblas.so.3", "BLAS_1", "dgemm")
+    data = arm.shared(Source("  b dgemm\n", links=(library,)), "--rpath=$ORIGIN/demo.libs")
+    files = {MODULE: data, "demo.libs/libblas.so.3": Path(library).read_bytes()}
+    assert audit_wheel(make_wheel(tmp_path, files), V6).findings == ()
+
+
+@pytest.mark.parametrize("path", ["/opt/lib", "$ORIGIN/../../x", "lib", ""])
+def test_rpath(arm: Toolbox, path: str) -> None:
+    assert told(arm.shared(Source(), f"--rpath={path or ':'}")) == {"rpath"}
+
+
+def test_build_path(arm: Toolbox) -> None:
+    data = arm.shared(Source(extra='.section .rodata\n.asciz "/work/demo/m.c"\n'))
+    assert told(data) == {"build-path"}
+
+
+def test_longer_path_is_no_build_path(arm: Toolbox) -> None:
+    extra = '.section .rodata\n.asciz "/usr/src/linux https://host/src/x ../work/y"\n'
+    assert told(arm.shared(Source(extra=extra))) == set()
+
+
+@pytest.mark.parametrize(("kind", "flags"), [(0x6474E551, 7), (0x6FFFFFFF, 6)])
+def test_executable_stack(arm: Toolbox, kind: int, flags: int) -> None:
+    assert told(change_stack(arm.shared(), kind, flags)) == {"exec-stack"}
+
+
+@pytest.mark.parametrize("size", [5, 30, 60, 300])
+def test_truncated_elf(arm: Toolbox, size: int) -> None:
+    assert told(arm.shared()[:size]) == {"elf-broken"}
+
+
+def test_damaged_elf_is_told_without_a_traceback(arm: Toolbox) -> None:
+    data = arm.shared()
+    for at in range(4, len(data), 5):
+        told(data[:at] + b"\xff\xff" + data[at + 2 :])
+        told(data[:at])
+
+
+# the other law, promises
+
+
+def test_v7_file_under_the_v7_law(arm: Toolbox) -> None:
+    body = words(0xE3010234, 0xF2220844, 0xEEB70A00, 0xE710F211) + RETURN
+    assert told(arm.shared(Source(body, arch="armv7-a", fpu="neon-vfpv4")), V7) == set()
+
+
+def test_v8_code_under_the_v7_law(arm: Toolbox) -> None:
+    data = arm.shared(Source(words(0xE1910C9F) + RETURN, arch="armv7-a", fpu="neon"))
+    assert told(data, V7) == {"isa-v8", "attr-lies"}
+
+
+def test_crypto_is_a_note_where_the_law_says_so(arm: Toolbox) -> None:
+    data = arm.shared(Source(words(0xF3B00302) + RETURN, arch="armv7-a", fpu="neon"))
+    _, findings = audit_elf(data, MODULE, V7)
+    assert [(item.code, item.severity) for item in findings] == [("isa-crypto", "note")]
+
+
+def test_dispatched_code_is_allowed(arm: Toolbox) -> None:
+    data = arm.shared(Source(words(0xE1910C9F) + RETURN, arch="armv7-a", fpu="neon"))
+    entry = {"why": "getauxval is asked first", "classes": ["v8"], "symbols": ["^PyInit"]}
+    promises = Promises.model_validate({"dispatched": [entry]})
+    assert told(data, V7, promises) == set()
+    other = Promises.model_validate({"dispatched": [{**entry, "symbols": ["^xnn_"]}]})
+    assert told(data, V7, other) == {"isa-v8", "attr-lies"}
+
+
+def test_neon_promise(arm: Toolbox, tmp_path: Path) -> None:
+    promises = Promises(neon=True)
+    tag = "cp311-cp311-linux_armv7l"
+    without = make_wheel(tmp_path, {MODULE: arm.shared(V7_SOURCE)}, tag=tag)
+    assert [i.code for i in audit_wheel(without, V7, promises).errors] == ["promise-neon"]
+    data = arm.shared(Source(words(0xF2220844) + RETURN, arch="armv7-a", fpu="neon"))
+    kept = make_wheel(tmp_path, {MODULE: data}, tag=tag)
+    report = audit_wheel(kept, V7, promises)
+    assert report.ok
+    assert report.files[0].counts["neon"] == 1
+
+
+# whole wheels
+
+
+def wheel_codes(path: Path, law: Law = V6) -> list[str]:
+    return [item.code for item in audit_wheel(path, law).findings]
+
+
+def test_pure_wheel(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {"demo.py": b""}, tag="py3-none-any")
+    assert wheel_codes(path) == ["pure-python"]
+    assert audit_wheel(path, V6).ok
+
+
+def test_any_with_elf(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {"m.so": arm.shared()}, tag="py3-none-any")
+    assert wheel_codes(path) == ["any-with-elf"]
+
+
+def test_platform_without_elf(tmp_path: Path) -> None:
+    assert wheel_codes(make_wheel(tmp_path, {"demo.py": b""})) == ["platform-without-elf"]
+
+
+def test_windows_file(arm: Toolbox, tmp_path: Path) -> None:
+    files = {MODULE: arm.shared(), "m.pyd": b"MZ\x90\0"}
+    assert wheel_codes(make_wheel(tmp_path, files)) == ["foreign-machine"]
+
+
+def test_so_that_is_no_elf(arm: Toolbox, tmp_path: Path) -> None:
+    files = {MODULE: arm.shared(), "x.so": b"nonsense"}
+    assert wheel_codes(make_wheel(tmp_path, files)) == ["elf-broken"]
+
+
+def test_glibc_tag(arm: Toolbox, tmp_path: Path) -> None:
+    library = arm.library("libc.so.6", "GLIBC_2.28", "old")
+    data = arm.shared(Source("  b old\n", links=(library,), arch="armv7-a"))
+    path = make_wheel(tmp_path, {MODULE: data}, tag="cp311-cp311-manylinux_2_17_armv7l")
+    assert wheel_codes(path, V7) == ["glibc-tag"]
+
+
+def test_report_has_the_facts(arm: Toolbox, tmp_path: Path) -> None:
+    report = audit_wheel(make_wheel(tmp_path, {MODULE: arm.shared()}), V6)
+    (facts,) = report.files
+    assert (facts.arch, facts.fp, facts.simd) == ("v6K", "VFPv2", "none")
+    assert facts.instructions == 1
+    assert len(report.sha256) == 64
+
+
+# folders
+
+
+def test_tree(arm: Toolbox, tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "good.so").write_bytes(arm.shared())
+    (tmp_path / "lib" / "bad.so").write_bytes(arm.shared(V7_SOURCE))
+    (tmp_path / "lib" / "link.so").symlink_to("bad.so")
+    (tmp_path / "text").write_text("x")
+    report = audit_tree(tmp_path, V6)
+    assert [facts.file for facts in report.files] == ["lib/bad.so", "lib/good.so"]
+    assert {item.file for item in report.findings} == {"lib/bad.so"}
+
+
+def test_tree_carries_its_libraries(arm: Toolbox, tmp_path: Path) -> None:
+    library = arm.library("libc.so.6", "GLIBC_2.40", "new")
+    (tmp_path / "a.so").write_bytes(arm.shared(Source("  b new\n", links=(library,))))
+    (tmp_path / "libc-2.40.so").write_bytes(Path(library).read_bytes())
+    assert Elf(Path(library).read_bytes()).soname == "libc.so.6"
+    assert audit_tree(tmp_path, V6).findings == ()

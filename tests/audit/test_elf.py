@@ -1,0 +1,83 @@
+"""Reading ELF tables, with pyelftools as the second opinion."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from arm_files import RETURN, Source, Toolbox
+from elftools.elf.elffile import ELFFile
+
+from crosspi.audit.elf import BrokenElf, Elf, read_header
+
+
+@pytest.fixture(scope="module")
+def linked(arm: Toolbox) -> bytes:
+    library = arm.library("libc.so.6", "GLIBC_2.4", "puts")
+    source = Source("  b puts\n", links=(library,), soname="libdemo.so")
+    return arm.shared(source, "--rpath=$ORIGIN/lib:/opt")
+
+
+def test_header(linked: bytes) -> None:
+    header = read_header(linked)
+    assert (header.bits, header.little, header.machine_name, header.eabi) == (32, True, "ARM", 5)
+
+
+def test_dynamic_section(linked: bytes) -> None:
+    elf = Elf(linked)
+    assert elf.needed == ("libc.so.6",)
+    assert elf.soname == "libdemo.so"
+    assert elf.search_paths == ("$ORIGIN/lib", "/opt")
+    assert elf.exec_stack is False
+
+
+def test_versions(linked: bytes) -> None:
+    (need,) = Elf(linked).version_needs
+    assert (need.library, need.version) == ("libc.so.6", "GLIBC_2.4")
+
+
+def test_symbols(linked: bytes) -> None:
+    elf = Elf(linked)
+    assert "PyInit_m" in elf.exported
+    assert "puts" in elf.undefined
+
+
+def test_as_pyelftools_reads_it(linked: bytes) -> None:
+    other = ELFFile(io.BytesIO(linked))
+    elf = Elf(linked)
+    assert [s.name for s in elf.sections] == [s.name for s in other.iter_sections()]
+    theirs = [(s.name, s["st_value"]) for s in other.get_section_by_name(".symtab").iter_symbols()]
+    assert [(s.name, s.value) for s in elf.symbols] == theirs
+
+
+def test_relocated_functions(arm: Toolbox) -> None:
+    pointer = ".data\n.align 2\n.word PyInit_m\n"
+    elf = Elf(arm.shared(Source(RETURN, extra=pointer)))
+    assert [kind for _, kind, _ in elf.relocations] in ([2], [23])
+
+
+def test_packed_relocations(arm: Toolbox) -> None:
+    pointer = ".data\n.align 2\n.word hidden\n.text\n.type hidden,%function\nhidden: bx lr\n"
+    plain = Elf(arm.shared(Source(RETURN, extra=pointer)))
+    packed = Elf(arm.shared(Source(RETURN, extra=pointer), "--pack-dyn-relocs=relr"))
+    assert len(plain.relocations) == len(packed.relocations) == 1
+
+
+def test_every_truncation_is_told(linked: bytes) -> None:
+    for size in range(4, len(linked), 7):
+        try:
+            elf = Elf(linked[:size])
+            _ = (elf.sections, elf.segments, elf.needed, elf.version_needs, elf.symbols, elf.code)
+        except BrokenElf:
+            continue
+
+
+def test_damage_never_runs_away(linked: bytes) -> None:
+    for at in range(4, 0x200):
+        damaged = linked[:at] + b"\xff\xff\xff\xff" + linked[at + 4 :]
+        try:
+            elf = Elf(damaged)
+            _ = (elf.sections, elf.needed, elf.version_needs, elf.dynamic_symbols, elf.relocations)
+            _ = (elf.code, elf.exidx_functions, elf.start_functions, elf.symbols)
+        except BrokenElf:
+            continue

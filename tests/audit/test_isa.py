@@ -1,0 +1,128 @@
+"""The scan of whole files: what is code, and of which classes."""
+
+from __future__ import annotations
+
+import pytest
+from arm_files import FOREIGN, RETURN, Source, Toolbox, words
+
+from crosspi.audit import classes
+from crosspi.audit.attributes import read_attributes
+from crosspi.audit.elf import Elf
+from crosspi.audit.isa import FOLLOWED, MAPPED, Scan, scan
+
+NEON = 0xF2220844
+
+
+def scanned(data: bytes) -> Scan:
+    elf = Elf(data)
+    return scan(elf, read_attributes(elf))
+
+
+def test_mapping_symbols_tell_literals_from_code(arm: Toolbox) -> None:
+    body = f"  ldr r0, 1f\n{RETURN}1: .word {NEON:#x}\n"
+    found = scanned(arm.shared(Source(body)))
+    assert found.method == MAPPED
+    assert found.counts == {}
+    assert found.instructions == 2
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_code_is_found(arm: Toolbox, strip: bool) -> None:
+    found = scanned(arm.shared(Source(words(NEON) + RETURN), strip=strip))
+    assert found.method == (FOLLOWED if strip else MAPPED)
+    assert found.counts == {"neon": 1}
+    (hit,) = found.hits(classes.NEON)
+    assert found.names.symbol(hit) == "PyInit_m"
+    assert found.names.disassemble(hit) == "vadd.i32 q0, q1, q2"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"  ldr r0, 1f\n{RETURN}1: .word {NEON:#x}\n",
+        f"  vldr d0, 1f\n{RETURN}  .align 3\n1: .word {NEON:#x}, {NEON:#x}\n",
+        f"{RETURN}  .word {NEON:#x}\n",
+        f"  b 2f\n1: .word {NEON:#x}\n2: ldr r0, 1b\n{RETURN}",
+        f"  udf #0\n  .word {NEON:#x}\n",
+        f"  ldr pc, [r0]\n  .word {NEON:#x}\n",
+        f"  pop {{r4, pc}}\n  .word {NEON:#x}\n",
+    ],
+)
+def test_stripped_data_is_not_code(arm: Toolbox, body: str) -> None:
+    found = scanned(arm.shared(Source(body), strip=True))
+    assert found.method == FOLLOWED
+    assert found.counts.get("neon", 0) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"  bl 1f\n{RETURN}1:\n{words(NEON)}{RETURN}",
+        f"  bne 1f\n{RETURN}1:\n{words(NEON)}{RETURN}",
+        f"  bxeq lr\n{words(NEON)}{RETURN}",
+        f"  cmp r0, #1\n  addls pc, pc, r0, lsl #2\n  b 3f\n  b 1f\n  b 2f\n"
+        f"1: {RETURN}2:\n{words(NEON)}3: {RETURN}",
+        "  add r1, pc, #4\n  ldr r0, [r1, r0, lsl #2]\n  add pc, r0, r1\n"
+        f"1: .word 2f - 1b, 3f - 1b\n2: {RETURN}3:\n{words(NEON)}{RETURN}",
+        f"  blx 1f\n{RETURN}.thumb\n1: .inst.w 0xef220844\n  bx lr\n.arm\n",
+        f"  ldr r0, 1f\n2: add r0, pc, r0\n  bx lr\n1: .word 3f - 2b - 8\n  .word 0\n"
+        f"3: push {{r4, lr}}\n{words(NEON)}  pop {{r4, pc}}\n",
+    ],
+    ids=["call", "branch", "conditional", "branches", "table", "thumb", "pointer"],
+)
+def test_stripped_code_is_followed(arm: Toolbox, body: str) -> None:
+    found = scanned(arm.shared(Source(body), strip=True))
+    assert found.counts["neon"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "  cmp r0, #1\n  bhi 3f\n  tbb [pc, r0]\n1: .byte (2f-1b)/2, (3f-1b)/2\n"
+        "2: bx lr\n3: .inst.w 0xef220844\n  bx lr\n",
+        "  cmp r0, #1\n  bhi 3f\n  tbh [pc, r0, lsl #1]\n1: .hword (2f-1b)/2, (3f-1b)/2\n"
+        "2: bx lr\n3: .inst.w 0xef220844\n  bx lr\n",
+        "  it ne\n  bxne lr\n  .inst.w 0xef220844\n  bx lr\n",
+        "  cbz r0, 1f\n  bx lr\n1: .inst.w 0xef220844\n  bx lr\n",
+    ],
+    ids=["tbb", "tbh", "it", "cbz"],
+)
+def test_stripped_thumb_is_followed(arm: Toolbox, body: str) -> None:
+    source = Source(body, arch="armv7-a", fpu="neon", state="thumb")
+    found = scanned(arm.shared(source, strip=True))
+    assert found.counts["neon"] == 1
+
+
+def test_pool_behind_a_call_that_never_returns(arm: Toolbox) -> None:
+    library = arm.library("libc.so.6", "GLIBC_2.4", "abort")
+    body = f"  bl abort\n  .word {NEON:#x}\n"
+    found = scanned(arm.shared(Source(body, links=(library,)), strip=True))
+    assert found.counts == {}
+
+
+def test_function_that_only_data_points_to(arm: Toolbox) -> None:
+    extra = f".type h,%function\nh:\n{words(NEON)}{RETURN}.data\n.align 2\n.word h\n"
+    found = scanned(arm.shared(Source(RETURN, extra=extra), strip=True))
+    assert found.counts == {"neon": 1}
+
+
+def test_function_that_only_the_unwind_index_names(arm: Toolbox) -> None:
+    extra = f"  .word 0\nh: .fnstart\n{words(NEON)}{RETURN}.cantunwind\n.fnend\n"
+    found = scanned(arm.shared(Source(RETURN, extra=extra), strip=True))
+    assert found.counts == {"neon": 1}
+
+
+def test_function_in_a_gap(arm: Toolbox) -> None:
+    extra = f"h: push {{r4, lr}}\n{words(NEON)}  pop {{r4, pc}}\n"
+    found = scanned(arm.shared(Source(RETURN, extra=extra), strip=True))
+    assert found.counts == {"neon": 1}
+
+
+def test_every_foreign_instruction_is_counted(arm: Toolbox) -> None:
+    body = "".join(f"  {text}\n" for text, _ in FOREIGN.values()) + RETURN
+    found = scanned(arm.shared(Source(body), strip=True))
+    wanted: dict[str, int] = {}
+    for _, kind in FOREIGN.values():
+        wanted[kind] = wanted.get(kind, 0) + 1
+    for kind, number in wanted.items():
+        assert found.counts[kind] >= number

@@ -1,0 +1,246 @@
+"""Wheels that lie about themselves, and files that are none."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+from arm_files import METADATA, MODULE, V6, Source, Toolbox, make_wheel
+
+from crosspi.audit import audit_wheel
+from crosspi.audit.wheelfile import open_wheel
+from crosspi.errors import NotAWheelError
+
+NAME = "demo-1.0-cp311-cp311-linux_armv6l.whl"
+
+
+def codes(path: Path) -> list[str]:
+    return [item.code for item in audit_wheel(path, V6).errors]
+
+
+def messages(path: Path) -> str:
+    return "\n".join(item.message for item in audit_wheel(path, V6).errors)
+
+
+# no wheel at all
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"", "empty"), (b"hello, I am no zip", "no zip"), (b"PK\x03\x04" + b"\0" * 40, "no zip")],
+)
+def test_not_a_wheel(tmp_path: Path, data: bytes, words: str) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(data)
+    with pytest.raises(NotAWheelError, match=words):
+        open_wheel(path)
+
+
+def test_absent(tmp_path: Path) -> None:
+    with pytest.raises(NotAWheelError, match="No such file"):
+        open_wheel(tmp_path / NAME)
+
+
+def test_folder(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(NotAWheelError):
+        open_wheel(tmp_path / NAME)
+
+
+def test_name_is_no_wheels(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()})
+    with pytest.raises(NotAWheelError, match="its name"):
+        open_wheel(path.rename(tmp_path / "demo.zip"))
+
+
+def test_every_truncation(arm: Toolbox, tmp_path: Path) -> None:
+    whole = make_wheel(tmp_path, {MODULE: arm.shared()}).read_bytes()
+    path = tmp_path / NAME
+    for size in range(1, len(whole), max(len(whole) // 40, 1)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(NotAWheelError):
+            audit_wheel(path, V6)
+
+
+def test_damaged_member(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()})
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+    with pytest.raises(NotAWheelError):
+        audit_wheel(path, V6)
+
+
+def test_zip_without_dist_info(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / NAME, "w") as archive:
+        archive.writestr("readme.txt", "x")
+    with pytest.raises(NotAWheelError, match=r"no \.dist-info"):
+        open_wheel(tmp_path / NAME)
+
+
+# hostile
+
+
+def hostile(tmp_path: Path, member: str | zipfile.ZipInfo, data: bytes = b"x") -> Path:
+    path = make_wheel(tmp_path, {})
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(member, data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "a\\..\\evil", "C:evil"])
+def test_escape(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotAWheelError, match="outside"):
+        open_wheel(hostile(tmp_path, name))
+
+
+def test_symlink(tmp_path: Path) -> None:
+    member = zipfile.ZipInfo("link")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(NotAWheelError, match="link"):
+        open_wheel(hostile(tmp_path, member, b"/etc/passwd"))
+
+
+def test_member_twice(tmp_path: Path) -> None:
+    with pytest.raises(NotAWheelError, match="twice"):
+        open_wheel(hostile(tmp_path, "demo-1.0.dist-info/METADATA"))
+
+
+def test_bomb(tmp_path: Path) -> None:
+    with pytest.raises(NotAWheelError, match="bomb"):
+        open_wheel(hostile(tmp_path, "bomb", bytes(20 << 20)))
+
+
+def test_encrypted(tmp_path: Path) -> None:
+    path = hostile(tmp_path, "secret")
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\x01\x02")
+    data[at + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(NotAWheelError, match="encrypted"):
+        open_wheel(path)
+
+
+# names and tags
+
+
+def test_good_wheel(arm: Toolbox, tmp_path: Path) -> None:
+    assert codes(make_wheel(tmp_path, {MODULE: arm.shared()})) == []
+
+
+def test_renamed_to_another_python(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(
+        tmp_path,
+        {MODULE: arm.shared()},
+        tag="cp312-cp312-linux_armv6l",
+        wheel_tag="cp311-cp311-linux_armv6l",
+    )
+    assert codes(path) == ["tag-mismatch", "soabi-suffix"]
+
+
+def test_renamed_to_another_platform(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, wheel_tag="cp311-cp311-linux_armv7l")
+    assert codes(path) == ["tag-mismatch"]
+
+
+def test_compressed_tags_are_expanded(arm: Toolbox, tmp_path: Path) -> None:
+    tag = "cp311-cp311-linux_armv6l.manylinux_2_28_armv6l"
+    assert codes(make_wheel(tmp_path, {MODULE: arm.shared()}, tag=tag)) == []
+
+
+def test_foreign_platform(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, tag="cp311-cp311-linux_aarch64")
+    assert codes(path) == ["platform-tag"]
+
+
+def test_another_package(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, name="other-1.0")
+    assert set(codes(path)) == {"name-mismatch"}
+
+
+def test_another_version(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, name="demo-2.0")
+    assert set(codes(path)) == {"name-mismatch"}
+
+
+# RECORD
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("", "not in RECORD"),
+        (f"{MODULE},,", "no hash"),
+        (f"{MODULE},md5=abc,1", "no hash of SHA-2"),
+        (f"{MODULE},sha256=abc,", "sha256"),
+        (f"{MODULE},sha256=abc,1", "1 bytes"),
+    ],
+)
+def test_record_row(arm: Toolbox, tmp_path: Path, row: str, words: str) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, record={MODULE: row})
+    assert codes(path) == ["record-mismatch"]
+    assert words in messages(path)
+
+
+def test_record_lists_what_is_not_there(arm: Toolbox, tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, record={"gone": "gone,sha256=x,1"})
+    assert codes(path) == ["record-mismatch"]
+
+
+# METADATA
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "Requires-Dist: numpy >>> 3\n",
+        "Requires-Dist: x @ file:///tmp/x\n",
+        "Requires-Python: new\n",
+    ],
+)
+def test_unreadable_metadata(arm: Toolbox, tmp_path: Path, row: str) -> None:
+    metadata = row + METADATA.replace("Requires-Python: >=3.9\n", "")
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, metadata=metadata)
+    assert codes(path) == ["metadata-invalid"]
+
+
+def test_requires_another_python(arm: Toolbox, tmp_path: Path) -> None:
+    metadata = METADATA.replace(">=3.9", ">=3.12")
+    path = make_wheel(tmp_path, {MODULE: arm.shared()}, metadata=metadata)
+    assert codes(path) == ["python-requires"]
+
+
+def test_requires_a_later_micro_version(arm: Toolbox, tmp_path: Path) -> None:
+    metadata = METADATA.replace(">=3.9", ">=3.11.4, <3.12")
+    assert codes(make_wheel(tmp_path, {MODULE: arm.shared()}, metadata=metadata)) == []
+
+
+# extension suffixes
+
+
+@pytest.mark.parametrize(
+    ("file", "tag", "expected"),
+    [
+        ("m.so", "cp311-cp311-linux_armv6l", []),
+        ("m.abi3.so", "cp39-abi3-linux_armv6l", []),
+        ("m.cpython-37m-arm-linux-gnueabihf.so", "cp37-cp37m-linux_armv6l", ["python-requires"]),
+        ("m.cpython-312-arm-linux-gnueabihf.so", "cp311-cp311-linux_armv6l", ["soabi-suffix"]),
+        ("m.cpython-311-x86_64-linux-gnu.so", "cp311-cp311-linux_armv6l", ["soabi-suffix"]),
+        ("m.cpython-313-arm-linux-gnueabihf.so", "cp313-cp313t-linux_armv6l", ["soabi-suffix"]),
+        ("m.cpython-313t-arm-linux-gnueabihf.so", "cp313-cp313t-linux_armv6l", []),
+    ],
+)
+def test_suffix(arm: Toolbox, tmp_path: Path, file: str, tag: str, expected: list[str]) -> None:
+    assert codes(make_wheel(tmp_path, {file: arm.shared()}, tag=tag)) == expected
+
+
+def test_python_2_module_under_a_python_3_name(arm: Toolbox, tmp_path: Path) -> None:
+    module = arm.shared(Source(exports=("initm",)))
+    assert codes(make_wheel(tmp_path, {"m.so": module})) == ["soabi-suffix"]
+    metadata = METADATA.replace(">=3.9", ">=2.7")
+    old = make_wheel(tmp_path, {"m.so": module}, tag="cp27-cp27mu-linux_armv6l", metadata=metadata)
+    assert codes(old) == []

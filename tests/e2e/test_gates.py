@@ -1,0 +1,135 @@
+"""Every gate between code and the published index, with a small package that should not pass."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+import pytest
+
+from crosspi.engine import LABEL
+from crosspi.host import engine_addresses
+from tests.e2e.conftest import BUILD, CODE, SMOKE, Run, Workshop
+
+pytestmark = pytest.mark.e2e
+
+#: ARMv8's vrintz, in a function that the board's processor does not have: as bytes, so that no
+#: compiler flag is needed to make it.
+ARMV8 = CODE["core.c"].replace(
+    "return value / 2;",
+    'float r; __asm__("vmov s0, %1\\n.inst 0xfeb70ac0\\nvmov %0, s0" : "=r"(r) : "r"(value) '
+    ': "s0"); return r;',
+)
+
+
+def wheels(dist: Path) -> list[str]:
+    return sorted(path.name for path in dist.glob("*.whl"))
+
+
+def test_a_good_package_is_published_and_then_idle(
+    workshop: Workshop, build: Callable[..., Run]
+) -> None:
+    workshop.hello()
+    first = build("--json")
+    assert first.code == 0, first.err
+    assert wheels(workshop.dist) == ["hello-1.0-cp311-cp311-linux_armv7l.whl"]
+    assert "hello-1.0" in (workshop.dist / "simple" / "hello" / "index.html").read_text()
+    second = build("--json")
+    assert {step["state"] for step in second.data["steps"]} == {"from the store"}
+
+
+def test_a_changed_smoke_test_runs_only_the_smoke_step(workshop: Workshop) -> None:
+    workshop.hello()
+    assert workshop.invoke(*BUILD).code == 0
+    workshop.hello(smoke=SMOKE + "\n# changed\n")
+    planned = workshop.invoke("plan", *BUILD[1:], "--json").data
+    assert [(step["step"], step["reason"]) for step in planned] == [
+        ("smoke:hello-cp311-armv7", "changed: smoke test")
+    ]
+
+
+def test_a_compile_error_shows_the_last_lines_and_the_log(
+    workshop: Workshop, build: Callable[..., Run]
+) -> None:
+    workshop.hello(replace={"core.c": "float half(float value) { return valeu / 2; }\n"})
+    run = build()
+    assert run.code == 8
+    assert "valeu" in run.err
+    log = next(word for word in run.err.split() if word.endswith(".log"))
+    assert "valeu" in Path(log).read_text()
+    assert wheels(workshop.dist) == []
+    assert "Traceback" not in run.err
+
+
+def test_foreign_instructions_are_caught_by_the_audit(
+    workshop: Workshop, build: Callable[..., Run]
+) -> None:
+    workshop.hello(replace={"core.c": ARMV8})
+    run = build()
+    assert run.code == 9
+    assert "v8" in run.err
+    assert wheels(workshop.dist) == []
+
+
+def test_foreign_instructions_trap_under_the_pinned_cpu(
+    workshop: Workshop, build: Callable[..., Run]
+) -> None:
+    """Past the audit, which here is made blind: the emulated board must stop it by itself."""
+    workshop.hello(replace={"core.c": ARMV8})
+    law = workshop.folder / "toolchains" / "armv7.yaml"
+    law.write_text(law.read_text().replace("instructions: [v8, ", "instructions: ["))
+    run = build()
+    assert run.code == 10, run.err
+    assert "SIGILL" in run.err
+    assert "test_half" in run.err
+    assert wheels(workshop.dist) == []
+
+
+def test_a_wrong_answer_is_not_published(workshop: Workshop, build: Callable[..., Run]) -> None:
+    workshop.hello(replace={"core.c": CODE["core.c"].replace("/ 2", "/ 3")})
+    run = build()
+    assert run.code == 10
+    assert "test_half" in run.err
+    assert wheels(workshop.dist) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_container_and_no_result(
+    workshop: Workshop, number: signal.Signals, code: int
+) -> None:
+    slow = SMOKE + f"\n    import time\n    time.sleep(60 + {int(number)})\n"
+    workshop.hello(smoke=slow)
+    process = workshop.start(*BUILD)
+    assert process.stdout is not None and process.stderr is not None
+    deadline = time.monotonic() + 300
+    while not smoking(process.pid):
+        assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    assert "Traceback" not in error
+    assert not containers(process.pid)
+    assert wheels(workshop.dist) == []
+
+
+def test_no_engine(workshop: Workshop, build: Callable[..., Run]) -> None:
+    workshop.hello(smoke=SMOKE + "\n# never run\n")
+    run = build(DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert run.code == 6
+    assert "no Docker engine answers" in run.err
+    assert "Traceback" not in run.err
+
+
+def containers(owner: int) -> list[str]:
+    """The commands of the containers that a crosspi process has."""
+    client = docker.DockerClient(base_url=engine_addresses()[0])
+    found = client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
+    return [" ".join(container.attrs["Config"]["Cmd"]) for container in found]
+
+
+def smoking(owner: int) -> bool:
+    return any("board.py" in command for command in containers(owner))
