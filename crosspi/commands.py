@@ -235,7 +235,7 @@ def shell(target: str, recipe: str) -> None:
         if not target:
             raise UsageError("for which board?", where="--target", fix="for example --target pi3")
         toolchain = project.targets.toolchain(target)
-        (chosen,) = project.recipes.select([recipe] if recipe else ["numpy"])
+        chosen = project.recipes.select([recipe] if recipe else [])[0]
         graph = Graph(project)
         step = graph.toolchain(toolchain)
         goals = [step, *graph.source_steps(chosen)]

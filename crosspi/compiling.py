@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -116,8 +116,10 @@ def compile_step(
             work_is_result=True,
         )
 
+    # How many run at once changes no result: a key knows no number of jobs.
+    described = builder.compile_commands(recipe.data.build, replace(context, jobs=None))
     inputs = {
-        "recipe": digest(_without_jobs(commands, machine.jobs)),
+        "recipe": digest(described),
         "files of the recipe": _recipe_files(recipe),
     }
     needs = (machine.image.step, toolchain_made, *sources)
@@ -147,11 +149,11 @@ def build_step(
     """
     builder = BUILDERS[recipe.data.build.system]
 
-    def commands(python: Mapping[str, str]) -> list[Command]:
+    def commands(python: Mapping[str, str], jobs: int | None) -> list[Command]:
         context = BuildContext(
             recipe=recipe,
             toolchain=cell.toolchain,
-            jobs=machine.jobs,
+            jobs=jobs,
             cell=cell,
             python=python,
         )
@@ -178,16 +180,17 @@ def build_step(
             machine,
             work,
             toolchain=work.results[toolchain_made.name],
-            commands=[*first, *commands(values)],
+            commands=[*first, *commands(values, machine.jobs)],
             mounts=mounts,
             tmpfs=(builders.NEEDS,),
         )
 
-    # The key is known before the interpreter is: its values stand in by their names.
+    # The key is known before the interpreter is: its values stand in by their names. And how
+    # many jobs run at once changes no result.
     names = ("version", "tag", "ext_suffix", "include")
-    symbolic = commands({name: f"<python {name}>" for name in names})
+    symbolic = commands({name: f"<python {name}>" for name in names}, None)
     inputs = {
-        "recipe": digest(_without_jobs(symbolic, machine.jobs)),
+        "recipe": digest(symbolic),
         "files of the recipe": _recipe_files(recipe),
     }
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
@@ -210,13 +213,6 @@ def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, wor
         ],
         tmpfs=("/tmp", builders.OUT, _SCRATCH),
     )
-
-
-def _without_jobs(commands: Sequence[Command], jobs: int) -> list[Command]:
-    """Commands as they go into a key: how many run at once changes no result."""
-    text = json.dumps(list(commands)).replace(f'"-j{jobs}"', '"-j"')
-    result: list[Command] = json.loads(text)
-    return result
 
 
 def _recipe_files(recipe: Recipe) -> str:

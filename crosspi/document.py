@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from crosspi.errors import DataError, did_you_mean
 
 Location = tuple[str | int, ...]
+#: The branches of a union of plain values, as pydantic calls them, and its names of the types.
+_SCALARS = {"str": "string", "int": "int", "bool": "bool", "float": "float"}
 ModelT = TypeVar("ModelT", bound="Model")
 
 
@@ -177,7 +179,9 @@ def _inside(data: Any, part: str | int) -> tuple[Any] | None:
 
 def _branch(part: str | int) -> bool:
     """Whether a part of a pydantic location names a branch of a union and not a field."""
-    return isinstance(part, str) and (part[:1].isupper() or part[:1] == "<" or "[" in part)
+    if not isinstance(part, str):
+        return False
+    return part in _SCALARS or part[:1].isupper() or part[:1] == "<" or "[" in part
 
 
 def _path(location: Location) -> str:
@@ -194,7 +198,9 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"no such field; {did_you_mean(name, _fields(model, item['loc'][:-1]))}"
     message = str(item["msg"]).removeprefix("Value error, ")
-    if kind == "string_type" and isinstance(item.get("input"), (int, float, date)):
+    if name in _SCALARS and kind == f"{_SCALARS[name]}_type":
+        message = "must be text, a number, or true or false"
+    elif kind == "string_type" and isinstance(item.get("input"), (int, float, date)):
         message = "must be text: put it in quotes"
     shown = repr(item.get("input"))
     if len(shown) <= 60 and "value_error" not in kind:

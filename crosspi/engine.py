@@ -293,12 +293,12 @@ class Engine:
             for path, name in paths.items():
                 target = into / name
                 target.mkdir(parents=True, exist_ok=True)
-                try:
-                    with _engine_errors():
+                with _engine_errors():
+                    try:
                         chunks, _ = container.get_archive(path)
-                        data = io.BytesIO(b"".join(chunks))
-                except NotFound:
-                    continue
+                    except NotFound:
+                        continue
+                    data = io.BytesIO(b"".join(chunks))
                 subprocess.run(
                     ["tar", "-x", "--no-same-owner", "--strip-components=1", "-C", str(target)],
                     input=data.getvalue(),
@@ -380,8 +380,6 @@ def _engine_errors() -> Iterator[None]:
     """Turn the SDK's errors into one message."""
     try:
         yield
-    except NotFound:
-        raise
     except (DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         raise EngineError(
             "the Docker engine failed",
@@ -405,9 +403,14 @@ def _follow(container: Container, log: Path, line: Line) -> None:
             out.flush()
             *lines, rest = (rest + chunk).split(b"\n")
             for part in lines:
-                text = part.decode("utf-8", "replace").rstrip("\r")
-                if text.strip():
-                    line(text)
+                _show(part, line)
+    _show(rest, line)
+
+
+def _show(part: bytes, line: Line) -> None:
+    text = part.decode("utf-8", "replace").rstrip("\r")
+    if text.strip():
+        line(text)
 
 
 def _remove(container: Container) -> None:

@@ -16,7 +16,7 @@ from crosspi.auditing import REPORT, audit_step
 from crosspi.compiling import BuildMachine, build_step, compile_step, toolchain_step
 from crosspi.console import Console
 from crosspi.engine import Engine
-from crosspi.errors import CrosspiError, UsageError
+from crosspi.errors import CrosspiError, Interrupted, UsageError
 from crosspi.images import Image, base_image, image_repositories, toolchain_image
 from crosspi.index import publish
 from crosspi.paths import Paths
@@ -322,6 +322,8 @@ def build(
         try:
             text = manifest(steps.recipe, steps.cell, wheel, about)
             published.append(publish(project.paths.dist, wheel, text, audit, smoke))
+        except Interrupted:
+            raise
         except CrosspiError as error:
             errors.append(error)
     return Result(outcomes=outcomes, published=published, errors=errors)

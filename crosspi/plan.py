@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crosspi.console import Console
-from crosspi.errors import CrosspiError, StoreError, from_os_error
+from crosspi.errors import CrosspiError, Interrupted, StoreError, from_os_error
 from crosspi.store import Cost, Entry, Store
 
 
@@ -243,6 +243,7 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
             if isinstance(found, Entry):
                 shown.state(State.STORED)
                 return _stored(step, found)
+            log.unlink(missing_ok=True)
             try:
                 results = _results(step, store)
                 with store.draft(step.kind, step.subject, step.key) as draft:
@@ -257,6 +258,8 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
                         return Outcome(step, State.BUILT, cost=cost, log=log)
                     draft.notes, draft.cost = work.notes, cost
                     entry = store.seal(draft, step.kind, step.subject, step.key, step.all_inputs)
+            except Interrupted:
+                raise
             except CrosspiError as error:
                 shown.state(State.FAILED)
                 return Outcome(step, State.FAILED, error=error, log=log)

@@ -50,6 +50,12 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
         engine().copy_out(image.tag, {IN_IMAGE: "python"}, work.out)
         folder = work.out / "python"
         for name in ("include", "sysconfigdata.py", "pip-version"):
+            if not (folder / name).exists():
+                raise DataError(
+                    f"the image of the Python {cell.identifier} has no {IN_IMAGE}/{name}",
+                    where=image.tag,
+                    fix=f"correct dockerfiles/{cell.image.image}/Dockerfile",
+                )
             (folder / name).rename(work.out / name)
         for path in folder.iterdir():
             path.unlink()

@@ -191,6 +191,13 @@ class Recipe:
     def smoke_script(self) -> Path:
         return self.folder / "smoke.py"
 
+    @property
+    def needs(self) -> list[str]:
+        """The names of what its build sees and of what pip installs with it."""
+        requires = self.data.requires
+        run = [canonicalize_name(Requirement(text).name) for text in requires.run]
+        return list(dict.fromkeys([*requires.build, *run]))
+
     def supports(self, python_version: str) -> bool:
         """Whether the recipe serves a Python, by its data."""
         return SpecifierSet(self.data.pythons).contains(python_version + ".99")
@@ -248,6 +255,7 @@ class Recipes:
                         where=str(recipe.folder / "recipe.yaml"),
                         fix=did_you_mean(name, recipes),
                     )
+        _check_cycles(recipes)
         return cls(by_name=recipes)
 
     def __iter__(self) -> Iterator[Recipe]:
@@ -269,6 +277,28 @@ class Recipes:
                     fix=f"{did_you_mean(word, self.by_name)} (`invoke list` shows all)",
                 )
         return [self.by_name[canonicalize_name(word)] for word in words]
+
+
+def _check_cycles(recipes: Mapping[str, Recipe]) -> None:
+    """No recipe may need itself, for building or for running, however far around."""
+    checked: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise DataError(
+                "recipes need each other in a circle: " + " → ".join((*path, name)),
+                where=str(recipes[name].folder / "recipe.yaml"),
+                fix="take one of them out of `requires`",
+            )
+        if name in checked:
+            return
+        for need in recipes[name].needs:
+            if need in recipes:
+                visit(need, (*path, name))
+        checked.add(name)
+
+    for name in recipes:
+        visit(name, ())
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
@@ -312,11 +342,23 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
         for position, file in enumerate(files):
             if not (recipe.folder / file).is_file():
                 yield Fault(("patches", source, position), f"there is no file '{file}' here")
+    compiled_once = isinstance(data.build, CMakeBuild) and bool(data.build.compile)
     for location, text in _texts(data.model_dump(by_alias=True), ()):
         for match in _PLACEHOLDER.finditer(text):
             fault = _placeholder_fault(match, data)
             if fault:
                 yield Fault(location, fault)
+            elif match[1] in ("python", "need") and compiled_once and _sees_no_python(location):
+                yield Fault(
+                    location,
+                    f"{match[0]}: what is compiled once for all Pythons sees none; "
+                    "put it under build.python.options",
+                )
+
+
+def _sees_no_python(location: Location) -> bool:
+    """Whether a value of a CMake recipe goes into its compile step."""
+    return location[0] == "build" and location[1] in ("options", "flags", "targets")
 
 
 def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:

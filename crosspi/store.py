@@ -173,6 +173,9 @@ class Store:
                 if path.is_symlink() or not path.is_dir()
             },
         }
+        for path in draft.folder.iterdir():
+            if path != draft.out:  # what the step needed only while it ran
+                _remove(path)
         write_json(draft.folder / "manifest.json", manifest)
         folder = self._folder(kind, subject, key)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -223,6 +226,8 @@ def _digest(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)

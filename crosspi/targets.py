@@ -147,7 +147,9 @@ class Targets:
         if not isinstance(document.data, dict):
             raise document.error([Fault((), "must map versions like '3.11' to their data")])
         for version in document.data:
-            python = document.model(PythonData, where=(str(version),))
+            if not isinstance(version, str):
+                raise document.error([Fault((str(version),), "must be text: put it in quotes")])
+            python = document.model(PythonData, where=(version,))
             unknown = sorted(set(python.targets) - set(toolchains))
             if unknown:
                 raise document.error(

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from email.parser import Parser
+from email.policy import EmailPolicy
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
@@ -27,6 +28,8 @@ from crosspi.targets import Cell
 
 #: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+#: METADATA is UTF-8 as it stands: nothing is encoded, folded or quoted as in mail.
+METADATA_POLICY = EmailPolicy(utf8=True, mangle_from_=False, max_line_length=0)
 
 
 def wheel_step(recipe: Recipe, cell: Cell, built: Step) -> Step:
@@ -100,7 +103,7 @@ def dist_info(recipe: Recipe, tree: Path) -> Path:
     for requirement in data.requires.run:
         if requirement not in stated:
             metadata["Requires-Dist"] = requirement
-    path.write_text(metadata.as_string(), encoding="utf-8")
+    path.write_text(metadata.as_string(policy=METADATA_POLICY), encoding="utf-8")
     return folder
 
 

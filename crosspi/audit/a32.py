@@ -5,7 +5,7 @@ chapter A5, "ARM Instruction Set Encoding", and A7 for NEON and VFP) and, for wh
 ARMv8-A manual's A32 part (DDI 0487). A word that is no instruction of any of these decodes as
 `INVALID`: literal data that was taken for code shows itself that way.
 
-The result is an int: class bits (`classes.py`) in the low half, one of the flow kinds above.
+The result is an int: class bits (`classes.py`) in the low half, flow kinds (below) above them.
 """
 
 from __future__ import annotations

@@ -34,11 +34,19 @@ Command = dict[str, Any]
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What a builder may know of the place where its commands run."""
+    """What a builder may know of the place where its commands run.
+
+    Attributes:
+        recipe: what is built.
+        toolchain: for which architecture.
+        jobs: how many compiles run at once; None where commands are only described.
+        cell: for which Python, where the build sees one.
+        python: the values of `{python:…}`.
+    """
 
     recipe: Recipe
     toolchain: Toolchain
-    jobs: int
+    jobs: int | None
     cell: Cell | None = None
     python: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,6 +62,11 @@ class BuildContext:
         return tuple(dict.fromkeys([*data.patches, *writable]))
 
     @property
+    def jobs_text(self) -> str:
+        """The number after `-j`."""
+        return "" if self.jobs is None else str(self.jobs)
+
+    @property
     def placeholders(self) -> dict[str, str]:
         """The values of a recipe's placeholders."""
         data = self.recipe.data
@@ -64,7 +77,7 @@ class BuildContext:
             "zig": ZIG,
             "cross_file": CROSS_FILE,
             "version": data.version,
-            "jobs": str(self.jobs),
+            "jobs": self.jobs_text,
             **{f"source:{name}": self.source(name) for name in data.sources},
             **{f"need:{name}": f"{NEEDS}/{name}" for name in data.requires.build},
             **{f"python:{name}": value for name, value in self.python.items()},

@@ -8,7 +8,6 @@ from crosspi.builders import BIN, WORK, BuildContext, Command, fill_tree, prepar
 from crosspi.recipe import CMakeBuild, Scalar
 
 
-
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     """Configure, and build the targets that do not see Python."""
     if not build.compile:
@@ -73,4 +72,4 @@ def _value(value: Scalar, context: BuildContext) -> str:
 
 
 def _ninja(context: BuildContext, targets: tuple[str, ...]) -> Command:
-    return {"argv": ["ninja", "-C", f"{WORK}/build", f"-j{context.jobs}", *targets]}
+    return {"argv": ["ninja", "-C", f"{WORK}/build", f"-j{context.jobs_text}", *targets]}

@@ -15,7 +15,7 @@ from crosspi.engine import Engine, Job, Mount, give_to_container_user
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.images import Image
 from crosspi.index import write_index
-from crosspi.plan import Step, Workspace, digest_files
+from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
 from crosspi.sources.cache import SourceCache
 from crosspi.store import Cost
@@ -105,6 +105,7 @@ def smoke_step(
         "harness": digest_files(_HERE),
         "board": digest_files(cell.toolchain.cpuinfo) + cell.toolchain.data.emulator.cpu,
         "level": level,
+        "data": digest(recipe.data.smoke.data),
     }
     needs = (image.step, *wheels, *audits)
     return Step("smoke", f"{recipe.name}-{cell.identifier}", inputs, needs, act)

@@ -2,77 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
 
 import pytest
-
-from crosspi.sources.treehash import tree_hash
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-DATA = ("crosspi", "dockerfiles", "toolchains", "tasks.py", "requirements.lock")
-
-CODE = {
-    "CMakeLists.txt": """
-        cmake_minimum_required(VERSION 3.20)
-        project(hello C)
-        add_library(core STATIC core.c)
-        set_target_properties(core PROPERTIES POSITION_INDEPENDENT_CODE ON)
-        add_library(_hello MODULE EXCLUDE_FROM_ALL hello.c)
-        set_target_properties(_hello PROPERTIES PREFIX "")
-        target_include_directories(_hello PRIVATE ${CROSSPI_PYTHON_INCLUDES})
-        target_link_libraries(_hello core)
-        """,
-    "core.c": """
-        float half(float value) { return value / 2; }
-        """,
-    "hello.c": """
-        #include <Python.h>
-        float half(float value);
-        static PyObject *call(PyObject *self, PyObject *argument) {
-            return PyFloat_FromDouble(half((float)PyFloat_AsDouble(argument)));
-        }
-        static PyMethodDef methods[] = {{"half", call, METH_O, ""}, {0}};
-        static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_hello", 0, -1, methods};
-        PyMODINIT_FUNC PyInit__hello(void) { return PyModule_Create(&module); }
-        """,
-    "LICENSE": "none\n",
-}
-SMOKE = """
-    def test_half(case):
-        import _hello
-        case.equal(_hello.half(3.0), 1.5)
-    """
-RECIPE = """
-    name: hello
-    version: "1.0"
-    summary: a module with one function
-    licence: Apache-2.0
-    homepage: https://example.org
-    default: true
-    pythons: ">=3.9"
-    sources:
-      code: {{tree: "{tree}", origins: [{{local: code}}]}}
-    build:
-      system: cmake
-      source: code
-      compile: [core]
-      python:
-        options: {{CROSSPI_PYTHON_INCLUDES: "{{python:include}}"}}
-        build: [_hello]
-    wheel:
-      files:
-        - {{from: "{{build}}/_hello.so", to: "_hello{{python:ext_suffix}}"}}
-      licences: [{{of: hello, from: "{{source:code}}/LICENSE"}}]
-    """
+from workshop import BUILD, Run, Workshop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -89,83 +24,9 @@ def _engine() -> None:
         pytest.skip(f"no engine: {error}")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.out)
-
-
-class Workshop:
-    """A copy of the checkout with recipes of its own; caches are the user's."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in DATA:
-            source = CHECKOUT / name
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(source, folder / name, ignore=ignored)
-            else:
-                shutil.copy2(source, folder / name)
-        (folder / "recipes").mkdir()
-
-    @property
-    def dist(self) -> Path:
-        return self.folder / "dist"
-
-    def hello(self, *, smoke: str = SMOKE, replace: Mapping[str, str] | None = None) -> None:
-        """Write the recipe `hello`, with some of its code replaced."""
-        recipe = self.folder / "recipes" / "hello"
-        shutil.rmtree(recipe, ignore_errors=True)
-        for name, text in {**CODE, **(replace or {})}.items():
-            path = recipe / "code" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(dedent(text))
-        (recipe / "smoke.py").write_text(dedent(smoke))
-        text = dedent(RECIPE).format(tree=tree_hash(recipe / "code"))
-        (recipe / "recipe.yaml").write_text(text)
-
-    def environment(self, **more: str) -> dict[str, str]:
-        environment = {**os.environ, **more}
-        environment.pop("CROSSPI_DIST", None)
-        return environment
-
-    def invoke(self, *arguments: str, **environment: str) -> Run:
-        """Run an Invoke task in this copy."""
-        done = subprocess.run(
-            [sys.executable, "-m", "invoke", *arguments],
-            cwd=self.folder,
-            env=self.environment(**environment),
-            capture_output=True,
-            text=True,
-        )
-        return Run(done.returncode, done.stdout, done.stderr)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start an Invoke task in this copy."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path / "checkout")
-
-
-BUILD = ("build", "--target", "pi3", "--python", "3.11")
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import docker
 import pytest
+from workshop import BUILD, CODE, SMOKE, Run, Workshop
 
 from crosspi.engine import LABEL
 from crosspi.host import engine_addresses
-from tests.e2e.conftest import BUILD, CODE, SMOKE, Run, Workshop
 
 pytestmark = pytest.mark.e2e
 

@@ -25,16 +25,34 @@ ON_THE_BOARD = [
 
 # What Python 2.7 (or 3.4) cannot read, or reads otherwise.
 NEWER = {
-    ast.JoinedStr: "an f-string", ast.AnnAssign: "a variable annotation",
-    ast.NamedExpr: "an assignment expression", ast.AsyncFunctionDef: "async def",
-    ast.Nonlocal: "nonlocal", ast.YieldFrom: "yield from",
-    ast.MatMult: "the @ operator", ast.Match: "match", ast.TryStar: "except*", ast.Await: "await",
+    ast.JoinedStr: "an f-string",
+    ast.AnnAssign: "a variable annotation",
+    ast.NamedExpr: "an assignment expression",
+    ast.AsyncFunctionDef: "async def",
+    ast.Nonlocal: "nonlocal",
+    ast.YieldFrom: "yield from",
+    ast.MatMult: "the @ operator",
+    ast.Match: "match",
+    ast.TryStar: "except*",
+    ast.Await: "await",
 }
 # Modules that one of the Pythons does not have.
 MISSING = {
-    "pathlib", "enum", "typing", "statistics", "asyncio", "importlib.metadata", "dataclasses",
-    "importlib.resources", "contextvars", "imp", "distutils", "pkg_resources", "cPickle",
-    "StringIO", "urllib2",
+    "pathlib",
+    "enum",
+    "typing",
+    "statistics",
+    "asyncio",
+    "importlib.metadata",
+    "dataclasses",
+    "importlib.resources",
+    "contextvars",
+    "imp",
+    "distutils",
+    "pkg_resources",
+    "cPickle",
+    "StringIO",
+    "urllib2",
 }
 
 
@@ -105,9 +123,23 @@ def test_runs_on_python_2_7_and_3_4(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["x = f'{1}'", "def f(a: int): pass", "def f() -> int: pass", "x: int = 1", "a @ b",
-     "def f(*, a): pass", "import pathlib", "x = 1_000", "super().f()", "print (x)\nprint\t'x'",
-     "raise A from b", "first, *rest = x", "{**a}", "x = 'é'", "class A(metaclass=B): pass"],
+    [
+        "x = f'{1}'",
+        "def f(a: int): pass",
+        "def f() -> int: pass",
+        "x: int = 1",
+        "a @ b",
+        "def f(*, a): pass",
+        "import pathlib",
+        "x = 1_000",
+        "super().f()",
+        "print (x)\nprint\t'x'",
+        "raise A from b",
+        "first, *rest = x",
+        "{**a}",
+        "x = 'é'",
+        "class A(metaclass=B): pass",
+    ],
 )
 def test_the_check_itself(line: str) -> None:
     try:
@@ -119,8 +151,11 @@ def test_the_check_itself(line: str) -> None:
 
 def functions_of(path: Path) -> list[ast.FunctionDef]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in tree.body
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
 
 
 @pytest.mark.parametrize("path", SMOKES, ids=relative)

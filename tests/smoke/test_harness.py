@@ -48,7 +48,10 @@ def harness(tmp_path: Path) -> Any:
         path = tmp_path / out
         done = subprocess.run(
             [sys.executable, str(HARNESS), str(smoke), "--out", str(path), *arguments],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
             env={**os.environ, "PYTHONIOENCODING": "ascii"},
         )
         return Run(done.returncode, done.stdout, done.stderr, path)
@@ -100,8 +103,12 @@ def test_failure_and_error_do_not_stop_the_run(harness: Any) -> None:
     assert run.code == 1
     outcomes = {test["name"]: test["outcome"] for test in run.results["tests"]}
     assert outcomes == {
-        "(import)": "passed", "test_failed": "failed", "test_bare": "failed",
-        "test_error": "error", "test_exit": "error", "test_last": "passed",
+        "(import)": "passed",
+        "test_failed": "failed",
+        "test_bare": "failed",
+        "test_error": "error",
+        "test_exit": "error",
+        "test_last": "passed",
     }
     assert run.test("test_failed")["message"] == "pair at element 1 of 2: 2, expected 3"
     assert "smoke.py" in run.test("test_error")["traceback"]
@@ -188,7 +195,10 @@ def test_the_test_that_killed_the_process_is_known(harness: Any, number: signal.
     assert run.code == -number
     assert not run.out.exists()
     assert [(event["event"], event.get("name")) for event in run.events[-3:]] == [
-        ("start", "test_a"), ("end", "test_a"), ("start", "test_b")]
+        ("start", "test_a"),
+        ("end", "test_a"),
+        ("start", "test_b"),
+    ]
     if number is not signal.SIGKILL:
         assert "test_b" in run.stderr  # the Python stack
 

@@ -184,15 +184,25 @@ def quantized_net(name: str, net: type[models.QuantNet]) -> bytes:
         return writer.tensor(name, shape, net.dtype, None, ([scale], [zero], 0))
 
     def parameters(
-        layer: str, weights: np.ndarray, bias: np.ndarray, scales: list[float], source: float,
+        layer: str,
+        weights: np.ndarray,
+        bias: np.ndarray,
+        scales: list[float],
+        source: float,
         dimension: int,
     ) -> list[int]:
         zeros = [net.weight_zero] * len(scales)
         return [
-            writer.tensor(f"w{layer}", weights.shape, net.dtype, weights,
-                          (scales, zeros, dimension)),
-            writer.tensor(f"b{layer}", bias.shape, "i4", bias,
-                          ([source * scale for scale in scales], [0] * len(scales), 0)),
+            writer.tensor(
+                f"w{layer}", weights.shape, net.dtype, weights, (scales, zeros, dimension)
+            ),
+            writer.tensor(
+                f"b{layer}",
+                bias.shape,
+                "i4",
+                bias,
+                ([source * scale for scale in scales], [0] * len(scales), 0),
+            ),
         ]
 
     signed = net.dtype == "i1"

@@ -13,6 +13,7 @@ Where an expectation comes from is said by the `source` of each model:
 The output of the official x86-64 wheel for the same inputs is kept in expected.json by record.py:
 each model is compared with both.
 """
+
 import os
 
 import numpy as np
@@ -20,14 +21,14 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def pattern(shape, step, modulus, scale=1.0, dtype='f4'):
+def pattern(shape, step, modulus, scale=1.0, dtype="f4"):
     """((i * step) mod modulus - modulus // 2) * scale for i = 0, 1, ..."""
     count = int(np.prod(shape))
     values = [(i * step) % modulus - modulus // 2 for i in range(count)]
-    return (np.array(values, 'f8') * scale).astype(dtype).reshape(shape)
+    return (np.array(values, "f8") * scale).astype(dtype).reshape(shape)
 
 
-def images(step, dtype='f4', modulus=101, scale=0.125):
+def images(step, dtype="f4", modulus=101, scale=0.125):
     return pattern((1, 8, 8, 3), step, modulus, scale, dtype)
 
 
@@ -40,7 +41,7 @@ def padded(x, size, stride):
     out = -(-height // stride)
     total = max((out - 1) * stride + size - height, 0)
     before = total // 2
-    return np.pad(x, ((before, total - before), (before, total - before), (0, 0)), 'constant'), out
+    return np.pad(x, ((before, total - before), (before, total - before), (0, 0)), "constant"), out
 
 
 def conv2d(x, weights, stride):
@@ -50,8 +51,9 @@ def conv2d(x, weights, stride):
     result = np.zeros((out, out, weights.shape[0]))
     for dy in range(size):
         for dx in range(size):
-            window = image[dy:dy + stride * (out - 1) + 1:stride,
-                           dx:dx + stride * (out - 1) + 1:stride]
+            window = image[
+                dy : dy + stride * (out - 1) + 1 : stride, dx : dx + stride * (out - 1) + 1 : stride
+            ]
             result += np.dot(window, weights[:, dy, dx, :].T)
     return result
 
@@ -63,8 +65,13 @@ def depthwise(x, weights, stride):
     result = np.zeros((out, out, weights.shape[3]))
     for dy in range(size):
         for dx in range(size):
-            result += weights[0, dy, dx] * image[dy:dy + stride * (out - 1) + 1:stride,
-                                                 dx:dx + stride * (out - 1) + 1:stride]
+            result += (
+                weights[0, dy, dx]
+                * image[
+                    dy : dy + stride * (out - 1) + 1 : stride,
+                    dx : dx + stride * (out - 1) + 1 : stride,
+                ]
+            )
     return result
 
 
@@ -88,8 +95,9 @@ class Lstm(object):
     projection) and one vector b (for each bias and each normalisation).
     """
 
-    W = np.array([[0.36855682730674744, 0.3001047968864441],
-                  [-0.1259930431842804, 0.5892156958580017]])
+    W = np.array(
+        [[0.36855682730674744, 0.3001047968864441], [-0.1259930431842804, 0.5892156958580017]]
+    )
     b = np.array([0.36855682730674744, 0.3001047968864441])
 
     def __init__(self):
@@ -106,14 +114,14 @@ class Lstm(object):
 
 def lstm(xs):
     cell = Lstm()
-    for row in xs[0].reshape(-1, 2).astype('f8'):
+    for row in xs[0].reshape(-1, 2).astype("f8"):
         out = cell.step(row)
     return [out.reshape(1, 2)]
 
 
 def lstm_sequence(xs):
     cell = Lstm()
-    return [np.array([[cell.step(row) for row in xs[0][0].astype('f8')]])]
+    return [np.array([[cell.step(row) for row in xs[0][0].astype("f8")]])]
 
 
 # ---- The three small convolutional nets that make_models.py writes -------------------------------
@@ -133,12 +141,17 @@ class FloatNet(object):
 
     @classmethod
     def layers(cls, x):
-        first = np.clip(conv2d(x[0].astype('f8'), cls.w1.astype('f8'), 1) + cls.b1, 0, 6)
-        second = np.maximum(depthwise(first, cls.w2.astype('f8'), 2) + cls.b2, 0)
+        first = np.clip(conv2d(x[0].astype("f8"), cls.w1.astype("f8"), 1) + cls.b1, 0, 6)
+        second = np.maximum(depthwise(first, cls.w2.astype("f8"), 2) + cls.b2, 0)
         pooled = second.mean((0, 1))
-        logits = np.dot(cls.w3.astype('f8'), pooled) + cls.b3
-        return [first[None], second[None], pooled[None, None, None], logits[None],
-                softmax(logits)[None]]
+        logits = np.dot(cls.w3.astype("f8"), pooled) + cls.b3
+        return [
+            first[None],
+            second[None],
+            pooled[None, None, None],
+            logits[None],
+            softmax(logits)[None],
+        ]
 
 
 class QuantNet(object):
@@ -160,11 +173,11 @@ class QuantNet(object):
     @classmethod
     def layers(cls, x):
         def centred(weights):
-            return weights.astype('f8') - cls.weight_zero
+            return weights.astype("f8") - cls.weight_zero
 
         (sx, zx), (sc, zc), (sd, zd) = cls.x, cls.c1, cls.c2
         s1, s2, s3 = np.array(cls.s1), np.array(cls.s2), np.array(cls.s3)
-        real = (conv2d(x[0].astype('f8') - zx, centred(cls.w1), 1) + cls.b1) * (sx * s1)
+        real = (conv2d(x[0].astype("f8") - zx, centred(cls.w1), 1) + cls.b1) * (sx * s1)
         first = cls.requantize(real, cls.c1, least=zc)  # RELU
         real = (depthwise(first - zc, centred(cls.w2), 2) + cls.b2) * (sc * s2)
         second = cls.requantize(real, cls.c2)
@@ -175,34 +188,34 @@ class QuantNet(object):
 class Int8Net(QuantNet):
     """Per-channel weights, as today's converter writes them."""
 
-    dtype = 'i1'
+    dtype = "i1"
     lowest, highest = -128, 127
     x, c1, c2, y = (0.05, -3), (0.1, -100), (0.15, 4), (0.5, 1)
     s1 = [0.004 + 0.0005 * i for i in range(FILTERS)]
     s2 = [0.006 + 0.0004 * i for i in range(FILTERS)]
     s3 = [0.01]
-    w1 = pattern((FILTERS, 3, 3, CHANNELS), 37, 255, dtype='i1')
-    b1 = pattern((FILTERS,), 1237, 8001, dtype='i4')
-    w2 = pattern((1, 3, 3, FILTERS), 53, 255, dtype='i1')
-    b2 = pattern((FILTERS,), 211, 1001, dtype='i4')
-    w3 = pattern((CLASSES, 4 * 4 * FILTERS), 29, 255, dtype='i1')
-    b3 = pattern((CLASSES,), 317, 2001, dtype='i4')
+    w1 = pattern((FILTERS, 3, 3, CHANNELS), 37, 255, dtype="i1")
+    b1 = pattern((FILTERS,), 1237, 8001, dtype="i4")
+    w2 = pattern((1, 3, 3, FILTERS), 53, 255, dtype="i1")
+    b2 = pattern((FILTERS,), 211, 1001, dtype="i4")
+    w3 = pattern((CLASSES, 4 * 4 * FILTERS), 29, 255, dtype="i1")
+    b3 = pattern((CLASSES,), 317, 2001, dtype="i4")
 
 
 class Uint8Net(QuantNet):
     """One scale and zero point a tensor, as the converter of TensorFlow 1 wrote them."""
 
-    dtype = 'u1'
+    dtype = "u1"
     lowest, highest = 0, 255
     weight_zero = 120
     x, c1, c2, y = (0.05, 125), (0.06, 10), (0.12, 130), (0.5, 128)
     s1, s2, s3 = [0.006], [0.008], [0.01]
-    w1 = pattern((FILTERS, 3, 3, CHANNELS), 41, 255, dtype='i2') + 127
-    b1 = pattern((FILTERS,), 1237, 8001, dtype='i4')
-    w2 = pattern((1, 3, 3, FILTERS), 59, 255, dtype='i2') + 127
-    b2 = pattern((FILTERS,), 211, 1001, dtype='i4')
-    w3 = pattern((CLASSES, 4 * 4 * FILTERS), 31, 255, dtype='i2') + 127
-    b3 = pattern((CLASSES,), 317, 2001, dtype='i4')
+    w1 = pattern((FILTERS, 3, 3, CHANNELS), 41, 255, dtype="i2") + 127
+    b1 = pattern((FILTERS,), 1237, 8001, dtype="i4")
+    w2 = pattern((1, 3, 3, FILTERS), 59, 255, dtype="i2") + 127
+    b2 = pattern((FILTERS,), 211, 1001, dtype="i4")
+    w3 = pattern((CLASSES, 4 * 4 * FILTERS), 31, 255, dtype="i2") + 127
+    b3 = pattern((CLASSES,), 317, 2001, dtype="i4")
 
 
 # ---- The table of models -------------------------------------------------------------------------
@@ -211,8 +224,9 @@ class Uint8Net(QuantNet):
 class Model(object):
     """One model: its file, its inputs in the order of get_input_details, its expected outputs."""
 
-    def __init__(self, name, filename, inputs, expect, source, atol=0.0, rtol=0.0, own=False,
-                 outputs=None):
+    def __init__(
+        self, name, filename, inputs, expect, source, atol=0.0, rtol=0.0, own=False, outputs=None
+    ):
         self.name = name
         self.filename = filename
         self.inputs = inputs  # () -> [array]
@@ -228,74 +242,172 @@ class Model(object):
 
 
 def saturated(low, high):
-    return lambda xs: [np.clip(xs[0].astype('i4') * 3, low, high)]
+    return lambda xs: [np.clip(xs[0].astype("i4") * 3, low, high)]
 
 
 def box_sum(xs):
     ones = np.ones((16, 3, 3, 3))
-    return [np.maximum(conv2d(xs[0][0].astype('f8'), ones, 1), 0)[None]]
+    return [np.maximum(conv2d(xs[0][0].astype("f8"), ones, 1), 0)[None]]
 
 
 def net_input(dtype, step=7, modulus=97, scale=1.0, offset=0):
     shape = (1, SIZE, SIZE, CHANNELS)
-    return [(pattern(shape, step, modulus, scale, 'f8') + offset).astype(dtype)]
+    return [(pattern(shape, step, modulus, scale, "f8") + offset).astype(dtype)]
 
 
 ALL = [
-    Model('add', 'add.bin', lambda: [images(7)], lambda xs: [3 * xs[0]],
-          'closed form: 3x', rtol=1e-6),
-    Model('multi_add', 'multi_add.bin', lambda: [images(step) for step in (3, 5, 7, 11)],
-          lambda xs: [xs[0] + xs[1] + xs[2], xs[1] + xs[2] + xs[3]],
-          'closed form: a + b + c and b + c + d', rtol=1e-6),
-    Model('add_uint8', 'add_quantized.bin',
-          lambda: [(images(7, 'i4', 101, 1) + 50).astype('u1')], saturated(0, 255),
-          'closed form: 3x, saturated, by equal scales', atol=1),
-    Model('add_int8', 'add_quantized_int8.bin', lambda: [images(7, 'i1', 101, 1)],
-          saturated(-128, 127), 'closed form: 3x, saturated, by equal scales', atol=1),
-    Model('sub', 'sub.bin', lambda: [pattern((1, 3), 5, 11, 0.5), pattern((1, 3), 3, 7, 0.25)],
-          lambda xs: [xs[0] - xs[1]], 'closed form: a - b', rtol=1e-6),
-    Model('float16_weights', 'test_model_redux_precision.bin',
-          lambda: [pattern((1, 5, 5, 3), 7, 23, 0.125)], box_sum,
-          'closed form: RELU of sums of 3x3x3 neighbours (its float16 weights are all 1)', atol=1e-5),
-    Model('lstm', 'lstm.bin', lambda: [np.array([[0.75, -0.5]], 'f4')], lstm,
-          'own numpy: layer-norm LSTM with projection', atol=1e-5),
-    Model('custom_lstm', 'custom_lstm.bin', lambda: [np.array([[-1.25, 2.0]], 'f4')], lstm,
-          'own numpy: layer-norm LSTM with projection', atol=1e-5),
-    Model('sequence_lstm', 'unidirectional_sequence_lstm.bin',
-          lambda: [np.array([[[0.75, -0.5], [1.5, 0.25]]], 'f4')], lstm_sequence,
-          'own numpy: layer-norm LSTM with projection, two steps', atol=1e-5),
-    Model('variable', 'call_once_mul.bin', lambda: [np.array(3.25, 'f4')],
-          lambda xs: [2 * xs[0]], 'closed form: 2x (the variable is set to 2 by CALL_ONCE)'),
-    Model('while', 'multi_subgraphs_while.bin', lambda: [np.array(1.375, 'f4')],
-          lambda xs: [4 * xs[0], np.array(2, 'i4')], 'closed form: doubled twice, two rounds'),
-    Model('nested_while', 'nested_while.bin', lambda: [np.array(1.0, 'f4')],
-          lambda xs: [np.array(2.0, 'f4')], 'closed form: doubled as long as x = x * x'),
-    Model('while_string', 'while_op_with_forwarding_input.bin',
-          lambda: [np.array([7], 'i4'), np.array([b'forwarded'])],
-          lambda xs: [np.array(7, 'i4'), np.array(8, 'i4')],
-          'closed form: counts to 7 (its third output, a string that passes through the loop, '
-          'cannot be read in Python: "Invalid tensor size", in the official wheel as well)',
-          outputs=2),
-    Model('string', 'string_input_model.bin',
-          lambda: [np.array([[b'one', b'', b'three \xc3\xa9 three']])], lambda xs: [xs[0]],
-          'closed form: identity'),
-    Model('scalar_reshape', 'zero_size_constant.bin', lambda: [np.array([42], 'i4')],
-          lambda xs: [np.array(42, 'i4')], 'closed form: identity'),
-    Model('empty_tensor', 'test_min_runtime.bin',
-          lambda: [np.zeros(0, 'f4'), np.array([1.5], 'f4')], lambda xs: [np.zeros(0, 'f4')],
-          'closed form: nothing plus something is nothing'),
-    Model('multi_signatures', 'multi_signatures.bin', lambda: [np.array([5.5], 'f4')],
-          lambda xs: [xs[0] + 2], 'closed form: x + 2 (the first subgraph)'),
-    Model('convnet_float', 'convnet_float.tflite', lambda: net_input('f4', scale=1.0 / 64),
-          lambda xs: FloatNet.layers(xs[0])[-1:], 'own numpy: convolutions in double precision',
-          atol=1e-5, own=True),
-    Model('convnet_int8', 'convnet_int8.tflite', lambda: net_input('i1', modulus=201),
-          lambda xs: Int8Net.layers(xs[0])[-1:], 'own numpy: quantized convolutions in doubles',
-          atol=1, own=True),
-    Model('convnet_uint8', 'convnet_uint8.tflite',
-          lambda: net_input('u1', modulus=201, offset=120),
-          lambda xs: Uint8Net.layers(xs[0])[-1:], 'own numpy: quantized convolutions in doubles',
-          atol=1, own=True),
+    Model(
+        "add", "add.bin", lambda: [images(7)], lambda xs: [3 * xs[0]], "closed form: 3x", rtol=1e-6
+    ),
+    Model(
+        "multi_add",
+        "multi_add.bin",
+        lambda: [images(step) for step in (3, 5, 7, 11)],
+        lambda xs: [xs[0] + xs[1] + xs[2], xs[1] + xs[2] + xs[3]],
+        "closed form: a + b + c and b + c + d",
+        rtol=1e-6,
+    ),
+    Model(
+        "add_uint8",
+        "add_quantized.bin",
+        lambda: [(images(7, "i4", 101, 1) + 50).astype("u1")],
+        saturated(0, 255),
+        "closed form: 3x, saturated, by equal scales",
+        atol=1,
+    ),
+    Model(
+        "add_int8",
+        "add_quantized_int8.bin",
+        lambda: [images(7, "i1", 101, 1)],
+        saturated(-128, 127),
+        "closed form: 3x, saturated, by equal scales",
+        atol=1,
+    ),
+    Model(
+        "sub",
+        "sub.bin",
+        lambda: [pattern((1, 3), 5, 11, 0.5), pattern((1, 3), 3, 7, 0.25)],
+        lambda xs: [xs[0] - xs[1]],
+        "closed form: a - b",
+        rtol=1e-6,
+    ),
+    Model(
+        "float16_weights",
+        "test_model_redux_precision.bin",
+        lambda: [pattern((1, 5, 5, 3), 7, 23, 0.125)],
+        box_sum,
+        "closed form: RELU of sums of 3x3x3 neighbours (its float16 weights are all 1)",
+        atol=1e-5,
+    ),
+    Model(
+        "lstm",
+        "lstm.bin",
+        lambda: [np.array([[0.75, -0.5]], "f4")],
+        lstm,
+        "own numpy: layer-norm LSTM with projection",
+        atol=1e-5,
+    ),
+    Model(
+        "custom_lstm",
+        "custom_lstm.bin",
+        lambda: [np.array([[-1.25, 2.0]], "f4")],
+        lstm,
+        "own numpy: layer-norm LSTM with projection",
+        atol=1e-5,
+    ),
+    Model(
+        "sequence_lstm",
+        "unidirectional_sequence_lstm.bin",
+        lambda: [np.array([[[0.75, -0.5], [1.5, 0.25]]], "f4")],
+        lstm_sequence,
+        "own numpy: layer-norm LSTM with projection, two steps",
+        atol=1e-5,
+    ),
+    Model(
+        "variable",
+        "call_once_mul.bin",
+        lambda: [np.array(3.25, "f4")],
+        lambda xs: [2 * xs[0]],
+        "closed form: 2x (the variable is set to 2 by CALL_ONCE)",
+    ),
+    Model(
+        "while",
+        "multi_subgraphs_while.bin",
+        lambda: [np.array(1.375, "f4")],
+        lambda xs: [4 * xs[0], np.array(2, "i4")],
+        "closed form: doubled twice, two rounds",
+    ),
+    Model(
+        "nested_while",
+        "nested_while.bin",
+        lambda: [np.array(1.0, "f4")],
+        lambda xs: [np.array(2.0, "f4")],
+        "closed form: doubled as long as x = x * x",
+    ),
+    Model(
+        "while_string",
+        "while_op_with_forwarding_input.bin",
+        lambda: [np.array([7], "i4"), np.array([b"forwarded"])],
+        lambda xs: [np.array(7, "i4"), np.array(8, "i4")],
+        "closed form: counts to 7 (its third output, a string that passes through the loop, "
+        'cannot be read in Python: "Invalid tensor size", in the official wheel as well)',
+        outputs=2,
+    ),
+    Model(
+        "string",
+        "string_input_model.bin",
+        lambda: [np.array([[b"one", b"", b"three \xc3\xa9 three"]])],
+        lambda xs: [xs[0]],
+        "closed form: identity",
+    ),
+    Model(
+        "scalar_reshape",
+        "zero_size_constant.bin",
+        lambda: [np.array([42], "i4")],
+        lambda xs: [np.array(42, "i4")],
+        "closed form: identity",
+    ),
+    Model(
+        "empty_tensor",
+        "test_min_runtime.bin",
+        lambda: [np.zeros(0, "f4"), np.array([1.5], "f4")],
+        lambda xs: [np.zeros(0, "f4")],
+        "closed form: nothing plus something is nothing",
+    ),
+    Model(
+        "multi_signatures",
+        "multi_signatures.bin",
+        lambda: [np.array([5.5], "f4")],
+        lambda xs: [xs[0] + 2],
+        "closed form: x + 2 (the first subgraph)",
+    ),
+    Model(
+        "convnet_float",
+        "convnet_float.tflite",
+        lambda: net_input("f4", scale=1.0 / 64),
+        lambda xs: FloatNet.layers(xs[0])[-1:],
+        "own numpy: convolutions in double precision",
+        atol=1e-5,
+        own=True,
+    ),
+    Model(
+        "convnet_int8",
+        "convnet_int8.tflite",
+        lambda: net_input("i1", modulus=201),
+        lambda xs: Int8Net.layers(xs[0])[-1:],
+        "own numpy: quantized convolutions in doubles",
+        atol=1,
+        own=True,
+    ),
+    Model(
+        "convnet_uint8",
+        "convnet_uint8.tflite",
+        lambda: net_input("u1", modulus=201, offset=120),
+        lambda xs: Uint8Net.layers(xs[0])[-1:],
+        "own numpy: quantized convolutions in doubles",
+        atol=1,
+        own=True,
+    ),
 ]
 
 BY_NAME = dict((model.name, model) for model in ALL)
@@ -304,7 +416,7 @@ BY_NAME = dict((model.name, model) for model in ALL)
 def run(interpreter, inputs, outputs=None):
     """Sets the inputs, invokes, and returns the outputs; all in the order of the details."""
     for detail, value in zip(interpreter.get_input_details(), inputs):
-        interpreter.set_tensor(detail['index'], value)
+        interpreter.set_tensor(detail["index"], value)
     interpreter.invoke()
     details = interpreter.get_output_details()[:outputs]
-    return [interpreter.get_tensor(detail['index']) for detail in details]
+    return [interpreter.get_tensor(detail["index"]) for detail in details]

@@ -54,8 +54,11 @@ def record(model: models.Model, testdata: Path, wheel: str) -> dict[str, Any]:
 
 def text_of(recorded: dict[str, Any]) -> str:
     """JSON with one line an array, so that a difference shows where it is."""
-    lines = ["{", ' "recorded_with": ' + json.dumps(recorded["recorded_with"]) + ",",
-             ' "models": {']
+    lines = [
+        "{",
+        ' "recorded_with": ' + json.dumps(recorded["recorded_with"]) + ",",
+        ' "models": {',
+    ]
     entries = []
     for name, entry in recorded["models"].items():
         outputs = ",\n".join("    " + json.dumps(output) for output in entry["outputs"])
@@ -76,16 +79,18 @@ def main() -> int:
     below = options.tensorflow / "tensorflow/lite/testdata"
     testdata = below if below.is_dir() else options.tensorflow
     wheel = f"the official wheel tflite-runtime {tflite_runtime.__version__}, {platform.machine()}"
-    text = text_of({
-        "recorded_with": {
-            "tflite_runtime": tflite_runtime.__version__,
-            "git": tflite_runtime.__git_version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-        },
-        "models": {model.name: record(model, testdata, wheel) for model in models.ALL},
-    })
+    text = text_of(
+        {
+            "recorded_with": {
+                "tflite_runtime": tflite_runtime.__version__,
+                "git": tflite_runtime.__git_version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+            },
+            "models": {model.name: record(model, testdata, wheel) for model in models.ALL},
+        }
+    )
     if options.check:
         same = EXPECTED.is_file() and json.loads(EXPECTED.read_text()) == json.loads(text)
         print(f"{EXPECTED.name}: {'as recorded' if same else 'DIFFERS'}")

@@ -1,0 +1,302 @@
+"""Small recipes, toolchains and stand-ins for what is expensive; the unit tests share them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from crosspi.builders import BuildContext
+from crosspi.compiling import BuildMachine
+from crosspi.console import Console
+from crosspi.engine import Engine, Job, Line
+from crosspi.images import Image
+from crosspi.plan import Step, Workspace
+from crosspi.recipe import Recipe
+from crosspi.sources.cache import SourceCache
+from crosspi.targets import Cell, Targets
+
+ZEROS = "sha256:" + 64 * "0"
+
+TOOLCHAIN = """\
+summary: a made-up architecture
+boards: {toy1: Toy 1, toy2: Toy 2}
+platform: linux_toyl
+machine: toyl
+compiler:
+  target: arm-toy
+  glibc: "2.28"
+  cpu: toy_cpu
+  clang_cpu: toy-cpu
+  flags: [-fno-toys]
+  drop: ["-mtune=*", "-mx=a b"]
+  march: [["armv1*:*", toy_cpu]]
+emulator: {cpu: toy-emulated, cpuinfo: cpuinfo.txt}
+python: {cpu_family: arm, cpu: toyv1, host: arm-toy}
+audit:
+  name: toy
+  arch_tags: [10]
+  fp_arch: [6]
+  simd: [2]
+  thumb2: true
+  instructions: []
+  glibc: "2.28"
+  needed: [libc.so.6]
+  platform: linux_toyl
+  accepts: ["manylinux*_toyl"]
+"""
+
+PYTHONS = """\
+"3.11":
+  tag: cp311
+  abi: cp311
+  targets:
+    toy: {image: toy-python, suite: bookworm, architecture: armhf}
+"3.9":
+  tag: cp39
+  abi: cp39
+  targets:
+    toy: {image: toy-python, suite: bullseye, architecture: armhf}
+"""
+
+CMAKE = f"""\
+name: pack
+version: "1.0"
+summary: a made-up package
+licence: MIT
+homepage: https://example.org
+default: true
+pythons: ">=3.9"
+sources:
+  main:
+    tree: {ZEROS}
+    origins: [{{local: main}}]
+  extra:
+    tree: sha256:{64 * "1"}
+    origins: [{{local: extra}}]
+build:
+  system: cmake
+  source: main
+  folder: sub
+  writable: [extra]
+  flags: [-g0]
+  options: {{OPTION: true, PLACE: "{{source:main}}/x", COPY: "{{source:extra}}/y"}}
+  compile: [engine]
+  python:
+    options: {{INCLUDES: "{{python:include}}"}}
+    build: [module]
+  targets:
+    toy: {{options: {{OPTION: false}}, flags: [-toy]}}
+wheel:
+  files:
+    - {{text: "version = '{{version}}'", to: pack/__init__.py}}
+    - {{from: "{{build}}/module.so", to: "pack/module{{python:ext_suffix}}"}}
+  licences: [{{of: main, from: "{{source:main}}/LICENSE"}}]
+requires:
+  run: ["other>=1"]
+"""
+
+PEP517 = f"""\
+name: other
+version: "2.0"
+summary: another made-up package
+licence: MIT
+homepage: https://example.org
+pythons: ">=3.9"
+sources:
+  other:
+    tree: {ZEROS}
+    origins: [{{local: other}}]
+  tool:
+    file: {ZEROS}
+    origins: [{{local: tool-1-py3-none-any.whl}}]
+build:
+  system: pep517
+  source: other
+  tools: [tool]
+  meson:
+    properties: {{answer: 42, name: "it's", flag: true, list: [a, b]}}
+  settings:
+    setup-args: ["--cross-file={{cross_file}}"]
+    compile-args: ["-j{{jobs}}"]
+  environment: {{HERE: "{{source:other}}"}}
+  targets:
+    toy:
+      settings: {{setup-args: [-Dtoy=1]}}
+      environment: {{TOY: "1"}}
+"""
+
+
+def write_toolchains(folder: Path, *, toolchain: str = TOOLCHAIN, pythons: str = PYTHONS) -> Path:
+    """A `toolchains/` with one toolchain, `toy`, and two Pythons."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "toy.yaml").write_text(toolchain)
+    (folder / "cpuinfo.txt").write_text("Hardware: toy\n")
+    (folder / "pythons.yaml").write_text(pythons)
+    return folder
+
+
+def write_recipe(folder: Path, text: str = CMAKE) -> Path:
+    """A recipe's folder; its name must be the recipe's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(text)
+    (folder / "smoke.py").write_text("# tests\n")
+    return folder
+
+
+def load_recipe(root: Path, text: str = CMAKE) -> Recipe:
+    name = text.split("name: ", 1)[1].split("\n", 1)[0]
+    return Recipe.load(write_recipe(root / name, text))
+
+
+def make_cell(root: Path, python: str = "3.11") -> Cell:
+    targets = Targets.load(write_toolchains(root / "toolchains"))
+    return Cell(targets.toolchain("toy"), targets.python(python))
+
+
+def context(recipe: Recipe, cell: Cell, **values: Any) -> BuildContext:
+    return BuildContext(recipe=recipe, toolchain=cell.toolchain, **{"jobs": 4, **values})
+
+
+def nothing(work: Workspace) -> None:
+    """An action that makes an empty result."""
+
+
+def writes(text: str = "result", name: str = "file") -> Callable[[Workspace], None]:
+    def act(work: Workspace) -> None:
+        (work.out / name).write_text(text)
+
+    return act
+
+
+def make_step(
+    kind: str = "build",
+    subject: str = "x",
+    *,
+    inputs: Mapping[str, str] | None = None,
+    needs: Sequence[Step] = (),
+    action: Callable[[Workspace], None] | None = None,
+    present: Callable[[], bool] | None = None,
+) -> Step:
+    return Step(kind, subject, inputs or {}, tuple(needs), action or writes(), present)
+
+
+def quiet(stream: io.StringIO | None = None) -> Console:
+    return Console(terminal=False, stream=stream or io.StringIO())
+
+
+def workspace(root: Path, results: Mapping[str, Path] | None = None) -> Workspace:
+    """What a step's action gets, outside any store."""
+    out = root / "draft" / "out"
+    out.mkdir(parents=True)
+    return Workspace(out=out, log=root / "log", line=lambda _: None, results=results or {})
+
+
+@dataclass
+class FakeEngine:
+    """Stands in for `Engine`: notes its jobs, and does what a test wants of them."""
+
+    on_run: Callable[[Job, Line], int] = lambda _job, _line: 0
+    images: dict[str, str] = field(default_factory=dict)
+    jobs: list[Job] = field(default_factory=list)
+    timeouts: list[float | None] = field(default_factory=list)
+    copied: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
+        self.jobs.append(job)
+        self.timeouts.append(timeout)
+        log.touch()
+        return self.on_run(job, line)
+
+    def image_architecture(self, tag: str) -> str | None:
+        return self.images.get(tag)
+
+    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
+        del image
+        for name in paths.values():
+            for inner, text in self.copied.items():
+                path = into / name / inner
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+
+    def __call__(self) -> Engine:
+        return cast(Engine, self)
+
+
+class FakeSources:
+    """Stands in for `SourceCache`: every source is an empty folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, source: Any) -> Path:
+        return self.root / str(source.digest)
+
+    def fetch(self, name: str, source: Any, *, base: Path = Path()) -> Path:
+        del name, base
+        path = self.path(source)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @classmethod
+    def at(cls, root: Path) -> SourceCache:
+        return cast(SourceCache, cls(root))
+
+
+def machine(root: Path, engine: FakeEngine | None = None, jobs: int = 4) -> BuildMachine:
+    return BuildMachine(
+        engine=engine or FakeEngine(),
+        image=Image(make_step("image", "machine"), "machine:1"),
+        sources=FakeSources.at(root / "sources"),
+        caches=root / "caches",
+        jobs=jobs,
+    )
+
+
+def host_path(job: Job, target: str) -> Path:
+    """The host's folder that a job sees at a place."""
+    (path,) = [m.source for m in job.mounts if m.target == target]
+    return path
+
+
+def finish(
+    job: Job, *, hits: int = 0, misses: int = 0, dropped: Mapping[str, int] | None = None
+) -> None:
+    """Leave the usage file, as run-commands does in a build container."""
+    usage = {
+        "cpu": 1.5,
+        "ccache_hits": hits,
+        "ccache_misses": misses,
+        "dropped_flags": dropped or {},
+    }
+    (host_path(job, "/step") / "usage.json").write_text(json.dumps(usage))
+
+
+def tiny_wheel(
+    folder: Path,
+    name: str = "tiny",
+    version: str = "1.0",
+    *,
+    requires_python: str = ">=3.9",
+    tag: str = "py3-none-any",
+) -> Path:
+    """A pure-Python wheel that pip takes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = name.replace("-", "_")
+    path = folder / f"{stem}-{version}-{tag}.whl"
+    info = f"{stem}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    if requires_python:
+        metadata += f"Requires-Python: {requires_python}\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{stem}.py", f"version = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(
+            f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path

@@ -1,0 +1,163 @@
+"""Boards, toolchains and Pythons, and the words of a request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from making import PYTHONS, TOOLCHAIN, write_toolchains
+
+from crosspi.errors import DataError, UsageError
+from crosspi.targets import FOREIGN_BOARDS, Cell, Targets, split_words
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> Targets:
+    return Targets.load(write_toolchains(tmp_path))
+
+
+@pytest.mark.parametrize("word", ["toy1", "toy2", "toy"])
+def test_a_board_or_the_architecture_names_the_toolchain(targets: Targets, word: str) -> None:
+    assert targets.toolchain(word).name == "toy"
+
+
+@pytest.mark.parametrize(("word", "near"), [("toi1", "toy1"), ("toy-1", "toy1")])
+def test_a_misspelt_target_gets_a_suggestion(targets: Targets, word: str, near: str) -> None:
+    with pytest.raises(UsageError, match="there is no target") as caught:
+        targets.toolchain(word)
+    assert caught.value.exit_code == 2
+    assert "did you mean" in caught.value.fix
+    assert near in caught.value.fix
+
+
+def test_a_target_that_resembles_none_gets_the_list(targets: Targets) -> None:
+    with pytest.raises(UsageError) as caught:
+        targets.toolchain("zzz")
+    assert "known: toy, toy1, toy2" in caught.value.fix
+
+
+@pytest.mark.parametrize("word", [*FOREIGN_BOARDS, "ARM64", "Pi4"])
+def test_boards_of_others_are_explained(targets: Targets, word: str) -> None:
+    with pytest.raises(UsageError, match="not a target of crosspi") as caught:
+        targets.toolchain(word)
+    assert "--target pi3" in caught.value.why
+    assert "aarch64 wheels" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    "word", ["3.11", "cp311", "python3.11", "py311", "cpython3.11", "cpython-3.11", " CP311 ", "311"]
+)
+def test_a_python_has_many_names(targets: Targets, word: str) -> None:
+    assert targets.python(word).version == "3.11"
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        ("3", "known: 3.11, 3.9"),
+        ("3.11.2", "name the minor version only: --python 3.11"),
+        ("3.1", "did you mean 3.11"),
+        ("pypy", "crosspi builds for CPython; known: 3.11, 3.9"),
+        ("pypy3.9", "crosspi builds for CPython"),
+        ("cp315", "did you mean 3.11"),
+        ("", "known: "),
+        ("eleven", "known: "),
+    ],
+)
+def test_an_unknown_python_is_explained(targets: Targets, word: str, fix: str) -> None:
+    with pytest.raises(UsageError, match="there is no Python") as caught:
+        targets.python(word)
+    assert fix in caught.value.fix
+    assert caught.value.where == "--python"
+
+
+def test_a_cell_has_an_identifier_and_a_wheel_tag(targets: Targets) -> None:
+    cell = Cell(targets.toolchain("toy1"), targets.python("3.11"))
+    assert cell.identifier == "cp311-toy"
+    assert cell.wheel_tag == "cp311-cp311-linux_toyl"
+    assert cell.image.suite == "bookworm"
+
+
+def test_a_python_that_an_architecture_does_not_have(tmp_path: Path) -> None:
+    folder = write_toolchains(tmp_path)
+    other = TOOLCHAIN.replace("toy1", "fun1").replace("toy2", "fun2")
+    (folder / "fun.yaml").write_text(other)
+    targets = Targets.load(folder)
+    with pytest.raises(UsageError, match=r"Python 3\.11 is not known for fun") as caught:
+        _ = Cell(targets.toolchain("fun"), targets.python("3.11")).image
+    assert caught.value.fix == "known for: toy"
+
+
+def test_words_repeat_and_take_commas() -> None:
+    assert split_words(["a,b", " c ", "a", ",,"]) == ["a", "b", "c"]
+
+
+def test_all_faults_of_a_toolchain_are_told(tmp_path: Path) -> None:
+    text = TOOLCHAIN.replace('glibc: "2.28"\n  cpu', "glibc: 2.28\n  cpu").replace(
+        "machine: toyl", "machin: toyl"
+    )
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, toolchain=text))
+    where = caught.value.where
+    assert "toy.yaml:7: compiler.glibc: must be text: put it in quotes" in where
+    assert "machin: no such field; did you mean machine?" in where
+    assert "machine: this field is required" in where
+
+
+def test_a_glibc_floor_is_two_numbers(tmp_path: Path) -> None:
+    text = TOOLCHAIN.replace('glibc: "2.28"\n  cpu', 'glibc: "two"\n  cpu')
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, toolchain=text))
+    assert "must be two numbers with a dot" in caught.value.where
+
+
+def test_a_cpuinfo_that_is_not_there(tmp_path: Path) -> None:
+    text = TOOLCHAIN.replace("cpuinfo.txt", "absent.txt")
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, toolchain=text))
+    assert "emulator.cpuinfo: there is no such file" in caught.value.where
+
+
+def test_a_board_belongs_to_one_toolchain(tmp_path: Path) -> None:
+    folder = write_toolchains(tmp_path)
+    (folder / "fun.yaml").write_text(TOOLCHAIN)
+    with pytest.raises(DataError, match="'toy1' belongs to two toolchains"):
+        Targets.load(folder)
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no toolchain"):
+        Targets.load(tmp_path)
+
+
+def test_a_python_version_needs_quotes(tmp_path: Path) -> None:
+    text = PYTHONS.replace('"3.9"', "3.9")
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, pythons=text))
+    assert "pythons.yaml:6: 3.9: must be text: put it in quotes" in caught.value.where
+
+
+def test_a_python_for_an_unknown_toolchain(tmp_path: Path) -> None:
+    text = PYTHONS.replace("    toy:", "    tox:", 1)
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, pythons=text))
+    assert "pythons.yaml:5: 3.11.targets.tox: " in caught.value.where
+    assert "did you mean toy?" in caught.value.where
+
+
+@pytest.mark.parametrize("text", ["", "- 3.11\n"])
+def test_pythons_must_be_a_mapping(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"pythons\.yaml"):
+        Targets.load(write_toolchains(tmp_path, pythons=text))
+
+
+def test_the_projects_own_data_loads() -> None:
+    targets = Targets.load(PROJECT / "toolchains")
+    assert targets.toolchain("pi3") is targets.toolchain("pi2")
+    for toolchain in targets.toolchains.values():
+        data = toolchain.data
+        assert data.audit.platform == data.platform
+        assert data.audit.glibc == data.compiler.glibc
+        assert data.emulator.cpu not in ("", "max", "any")
