@@ -16,6 +16,7 @@ from crosspi.errors import AuditError, NotAWheelError, UsageError
 from crosspi.pipeline import Graph, Project
 from crosspi.pipeline import build as build_wheels
 from crosspi.plan import Outcome, execute, pending
+from crosspi.recipe import Recipes
 from crosspi.targets import Targets, Toolchain, split_words
 
 LEVELS = ("default", "full")
@@ -136,16 +137,25 @@ def toolchain_of(wheel: Path, targets: Targets) -> Toolchain:
 
 
 def fetch(recipe: Sequence[str], *, offline: bool) -> None:
-    """Fetch sources."""
+    """Fetch and verify sources; of those without a pin, tell it."""
     with session(offline=offline) as project:
+        recipes = Recipes.load(project.paths.recipes, unpinned=True)
         rows = []
-        for chosen in project.recipes.select(split_words(recipe)):
+        for chosen in recipes.select(split_words(recipe)):
             for name, source in chosen.data.sources.items():
                 with project.console.step(f"source:{name}") as shown:
-                    path = project.sources.fetch(name, source, base=chosen.folder)
-                    shown.state("verified" if project.sources.verify(source) else "damaged")
-                rows.append((chosen.name, name, source.digest[:16], str(path)))
-        project.console.table("sources", ("recipe", "source", "pin", "path"), rows)
+                    if not source.pinned:
+                        found = project.sources.measure(name, source, base=chosen.folder)
+                        shown.state("measured")
+                        rows.append((chosen.name, name, "put this into the recipe", found.pin))
+                        continue
+                    project.sources.fetch(name, source, base=chosen.folder)
+                    if not project.sources.verify(source):
+                        # It was damaged and is thrown away now.
+                        project.sources.fetch(name, source, base=chosen.folder)
+                    shown.state("verified")
+                rows.append((chosen.name, name, "verified", source.pin))
+        project.console.table("sources", ("recipe", "source", "state", "pin"), rows)
 
 
 def list_everything(*, json: bool) -> None:

@@ -57,7 +57,7 @@ def toolchain_script(toolchain: Toolchain) -> str:
     prefixes = [f"-ffile-prefix-map={path}=" for path in builders.BUILD_PATHS]
     arrays = {
         "CFLAGS": [*compiler.flags, *prefixes],
-        "LINK_FLAGS": [],
+        "LINK_FLAGS": list(compiler.link_flags),
         "DROP": list(compiler.drop),
         "MARCH": [f"{key}={cpu}" for key, cpu in compiler.march],
     }

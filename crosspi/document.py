@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -111,8 +111,19 @@ class Document:
                 return self.lines[location[:length]]
         return 1
 
-    def model(self, model: type[ModelT], *, where: Location = ()) -> ModelT:
+    def model(
+        self,
+        model: type[ModelT],
+        *,
+        where: Location = (),
+        context: Mapping[str, bool] | None = None,
+    ) -> ModelT:
         """Validate the data, or the part of it at `where`, as a model.
+
+        Args:
+            model: what it should be.
+            where: the place of the part.
+            context: passed to the model's validators.
 
         Raises:
             DataError: lists every fault of the file.
@@ -121,7 +132,7 @@ class Document:
         for part in where:
             data = data[part]
         try:
-            return model.model_validate(data)
+            return model.model_validate(data, context=context)
         except ValidationError as error:
             faults = [
                 Fault(where + _plain(item["loc"], data), _message(item, model))

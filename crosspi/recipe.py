@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 from crosspi.audit.law import Promises
 from crosspi.document import Document, Fault, Location, Model
 from crosspi.errors import DataError, UsageError, did_you_mean
-from crosspi.sources.spec import Source
+from crosspi.sources.spec import ALLOW_UNPINNED, Source
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
 #: Placeholders without an argument, and what those with one take it from.
@@ -203,14 +203,18 @@ class Recipe:
         return SpecifierSet(self.data.pythons).contains(python_version + ".99")
 
     @classmethod
-    def load(cls, folder: Path) -> Recipe:
+    def load(cls, folder: Path, *, unpinned: bool = False) -> Recipe:
         """Read `folder/recipe.yaml`.
+
+        Args:
+            folder: the recipe's folder.
+            unpinned: let sources pass that have no hash yet, to fetch them.
 
         Raises:
             DataError: with all of the file's faults.
         """
         document = Document.read(folder / "recipe.yaml")
-        data = document.model(RecipeData)
+        data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
         recipe = cls(folder=folder, data=data)
         faults = list(_faults(recipe))
         if faults:
@@ -225,8 +229,12 @@ class Recipes:
     by_name: Mapping[str, Recipe]
 
     @classmethod
-    def load(cls, folder: Path) -> Recipes:
+    def load(cls, folder: Path, *, unpinned: bool = False) -> Recipes:
         """Read all of `recipes/`.
+
+        Args:
+            folder: where they are.
+            unpinned: see `Recipe.load`.
 
         Raises:
             DataError: with the faults of every wrong file.
@@ -234,7 +242,7 @@ class Recipes:
         recipes, errors = {}, []
         for path in sorted(folder.glob("*/recipe.yaml")):
             try:
-                recipe = Recipe.load(path.parent)
+                recipe = Recipe.load(path.parent, unpinned=unpinned)
             except DataError as error:
                 errors.append(error)
                 continue
@@ -338,6 +346,9 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     for location, name in named:
         if name not in data.sources:
             yield Fault(location, f"no source '{name}'; {did_you_mean(name, data.sources)}")
+    for position, entry in enumerate(data.wheel.files):
+        if (entry.source is None) == (entry.text is None):
+            yield Fault(("wheel", "files", position), "give exactly one of 'from' and 'text'")
     for source, files in data.patches.items():
         for position, file in enumerate(files):
             if not (recipe.folder / file).is_file():

@@ -46,6 +46,7 @@ class Compiler(Model):
     cpu: str
     clang_cpu: str
     flags: tuple[str, ...] = ()
+    link_flags: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     march: tuple[tuple[str, str], ...] = ()
 
@@ -195,6 +196,8 @@ class Targets:
             return self.pythons[text]
         if match := re.fullmatch(r"(\d+\.\d+)\.\d+", text):
             fix = f"name the minor version only: --python {match[1]}"
+        elif re.fullmatch(r"\d", text):
+            fix = "name the minor version too; known: " + ", ".join(self.pythons)
         elif text.startswith("pypy"):
             fix = "crosspi builds for CPython; known: " + ", ".join(self.pythons)
         else:

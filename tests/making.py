@@ -158,7 +158,7 @@ def make_cell(root: Path, python: str = "3.11") -> Cell:
     return Cell(targets.toolchain("toy"), targets.python(python))
 
 
-def context(recipe: Recipe, cell: Cell, **values: Any) -> BuildContext:
+def context(recipe: Recipe, cell: Cell, /, **values: Any) -> BuildContext:
     return BuildContext(recipe=recipe, toolchain=cell.toolchain, **{"jobs": 4, **values})
 
 

@@ -56,7 +56,7 @@ def test_a_python_has_many_names(targets: Targets, word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "fix"),
     [
-        ("3", "known: 3.11, 3.9"),
+        ("3", "name the minor version too; known: 3.11, 3.9"),
         ("3.11.2", "name the minor version only: --python 3.11"),
         ("3.1", "did you mean 3.11"),
         ("pypy", "crosspi builds for CPython; known: 3.11, 3.9"),

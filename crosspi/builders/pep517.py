@@ -7,6 +7,7 @@ the target's own `_sysconfigdata` (made by `pythons`): no emulator is involved.
 from __future__ import annotations
 
 from crosspi.builders import (
+    BIN,
     CROSS_FILE,
     PYTHON,
     SOURCES,
@@ -20,6 +21,7 @@ from crosspi.builders import (
 from crosspi.recipe import Pep517Build, Scalar
 
 _TOOLS = f"{WORK}/tools"
+_PROGRAMS = f"{WORK}/bin"
 #: Meson asks "the target's Python" about itself with a script of this name: the answer is a file.
 #: Everything else that a build runs with it is for the build machine.
 _PYTHON_PROGRAM = f"""#!/bin/sh
@@ -49,7 +51,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
         **build.environment,
         **(target.environment if target else {}),
         "PYTHONPATH": _TOOLS,
-        "PATH": f"{_TOOLS}/bin:/opt/crosspi/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{_PROGRAMS}:{_TOOLS}/bin:/opt/crosspi/bin:/usr/local/bin:/usr/bin:/bin",
         "_PYTHON_HOST_PLATFORM": platform,
         "CC": "cross-cc",
         "CXX": "cross-c++",
@@ -66,7 +68,9 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
                 *(f"{SOURCES}/{tool}/{_file(context, tool)}" for tool in build.tools),
             ]
         },
-        {"text": _PYTHON_PROGRAM, "to": f"{WORK}/target-python", "executable": True},
+        {"text": _PYTHON_PROGRAM, "to": f"{_PROGRAMS}/target-python", "executable": True},
+        # Found by its name: for Meson it belongs to the build machine, whatever a cross file says.
+        {"copy": f"{BIN}/relative-cython", "to": f"{_PROGRAMS}/cython"},
         {"text": _cross_file(build, context), "to": CROSS_FILE},
         {
             "argv": [
@@ -100,8 +104,7 @@ def _cross_file(build: Pep517Build, context: BuildContext) -> str:
             "ar": "cross-ar",
             "ranlib": "cross-ranlib",
             "strip": "true",
-            "python": f"{WORK}/target-python",
-            "cython": f"{_TOOLS}/bin/cython",
+            "python": f"{_PROGRAMS}/target-python",
         },
         "host_machine": {
             "system": "linux",

@@ -1,0 +1,110 @@
+"""CMake: what is compiled once, and what is compiled per Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from making import CMAKE, context, load_recipe
+
+from crosspi.builders import Command, cmake
+from crosspi.recipe import CMakeBuild, Recipe
+from crosspi.targets import Cell
+
+VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
+
+
+def build_of(recipe: Recipe) -> CMakeBuild:
+    assert isinstance(recipe.data.build, CMakeBuild)
+    return recipe.data.build
+
+
+def compiling(recipe: Recipe, cell: Cell) -> list[Command]:
+    return cmake.compile_commands(build_of(recipe), context(recipe, cell))
+
+
+def python(recipe: Recipe, cell: Cell) -> list[Command]:
+    return cmake.python_commands(build_of(recipe), context(recipe, cell, cell=cell, python=VALUES))
+
+
+def argv(commands: list[Command], program: str) -> list[str]:
+    (found,) = [c["argv"] for c in commands if c.get("argv", [""])[0] == program]
+    return list(found)
+
+
+def option(commands: list[Command], name: str) -> str | None:
+    values = [a.split("=", 1)[1] for a in argv(commands, "cmake") if a.startswith(f"-D{name}=")]
+    assert len(values) <= 1
+    return values[0] if values else None
+
+
+def test_the_compile_step_builds_the_named_targets(recipe: Recipe, cell: Cell) -> None:
+    assert argv(compiling(recipe, cell), "ninja") == [
+        "ninja", "-C", "/work/build", "-j4", "engine",
+    ]  # fmt: skip
+
+
+def test_the_python_step_builds_its_own(recipe: Recipe, cell: Cell) -> None:
+    assert argv(python(recipe, cell), "ninja")[-1] == "module"
+
+
+def test_only_the_python_step_sees_python(recipe: Recipe, cell: Cell) -> None:
+    assert option(compiling(recipe, cell), "INCLUDES") is None
+    assert option(python(recipe, cell), "INCLUDES") == "/python/i"
+    assert "/python/" not in str(compiling(recipe, cell))
+
+
+def test_both_steps_configure_the_same_folder(recipe: Recipe, cell: Cell) -> None:
+    for commands in (compiling(recipe, cell), python(recipe, cell)):
+        assert argv(commands, "cmake")[:7] == [
+            "cmake", "-G", "Ninja", "-S", "/src/main/sub", "-B", "/work/build",
+        ]  # fmt: skip
+
+
+def test_what_they_share_is_the_same_so_nothing_is_compiled_again(
+    recipe: Recipe, cell: Cell
+) -> None:
+    first, second = argv(compiling(recipe, cell), "cmake"), argv(python(recipe, cell), "cmake")
+    assert [a for a in second if a not in first] == ["-DINCLUDES=/python/i"]
+
+
+def test_sources_are_copied_once(recipe: Recipe, cell: Cell) -> None:
+    assert any(c.get("argv", [""])[0] == "cp" for c in compiling(recipe, cell))
+    assert not any(c.get("argv", [""])[0] == "cp" for c in python(recipe, cell))
+
+
+def test_without_a_compile_step_python_does_it_all(tmp_path: Path, cell: Cell) -> None:
+    recipe = load_recipe(tmp_path, CMAKE.replace("  compile: [engine]\n", ""))
+    assert compiling(recipe, cell) == []
+    assert python(recipe, cell)[1]["argv"] == ["cp", "-a", "/src/extra", "/work/src/extra"]
+
+
+def test_a_targets_options_win_and_its_flags_are_added(recipe: Recipe, cell: Cell) -> None:
+    commands = compiling(recipe, cell)
+    assert option(commands, "OPTION") == "OFF"
+    assert option(commands, "CMAKE_C_FLAGS") == option(commands, "CMAKE_CXX_FLAGS") == "-g0 -toy"
+
+
+def test_other_targets_do_not_get_them(tmp_path: Path, cell: Cell) -> None:
+    recipe = load_recipe(tmp_path, CMAKE.replace("    toy:", "    fun:"))
+    assert option(compiling(recipe, cell), "OPTION") == "ON"
+    assert option(compiling(recipe, cell), "CMAKE_C_FLAGS") == "-g0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PLACE", "/src/main/x"), ("COPY", "/work/src/extra/y"), ("CMAKE_SYSTEM_PROCESSOR", "toyv1")],
+)
+def test_values_are_filled(recipe: Recipe, cell: Cell, name: str, value: str) -> None:
+    assert option(compiling(recipe, cell), name) == value
+
+
+def test_the_cross_compiler_compiles(recipe: Recipe, cell: Cell) -> None:
+    commands = compiling(recipe, cell)
+    assert option(commands, "CMAKE_C_COMPILER") == option(commands, "CMAKE_ASM_COMPILER")
+    assert option(commands, "CMAKE_CXX_COMPILER") == "cross-c++"
+    assert option(commands, "FETCHCONTENT_FULLY_DISCONNECTED") == "ON"
+
+
+def test_the_python_step_fills_the_tree(recipe: Recipe, cell: Cell) -> None:
+    assert python(recipe, cell)[-1] == {"strip": "/out/tree"}

@@ -1,0 +1,102 @@
+"""PEP 517 backends: their tools, their cross file, their environment."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+from making import PEP517, context, load_recipe
+
+from crosspi.builders import Command, pep517
+from crosspi.recipe import Pep517Build, Recipe
+from crosspi.targets import Cell
+
+VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    return load_recipe(tmp_path / "recipes", PEP517)
+
+
+def build_of(recipe: Recipe) -> Pep517Build:
+    assert isinstance(recipe.data.build, Pep517Build)
+    return recipe.data.build
+
+
+def commands(recipe: Recipe, cell: Cell) -> list[Command]:
+    at = context(recipe, cell, cell=cell, python=VALUES)
+    return pep517.python_commands(build_of(recipe), at)
+
+
+def building(recipe: Recipe, cell: Cell) -> Command:
+    (found,) = [c for c in commands(recipe, cell) if "build" in c.get("argv", [])[:3]]
+    return found
+
+
+def written(recipe: Recipe, cell: Cell, to: str) -> str:
+    (found,) = [c for c in commands(recipe, cell) if c.get("to") == to]
+    return str(found["text"])
+
+
+def test_nothing_is_compiled_without_python(recipe: Recipe, cell: Cell) -> None:
+    assert pep517.compile_commands(build_of(recipe), context(recipe, cell)) == []
+
+
+def test_tools_are_installed_from_their_pinned_files(recipe: Recipe, cell: Cell) -> None:
+    (argv,) = [c["argv"] for c in commands(recipe, cell) if "install" in c.get("argv", [])]
+    assert {"--no-index", "--no-deps"} <= set(argv)
+    assert argv[-1] == "/src/tool/tool-1-py3-none-any.whl"
+
+
+def test_settings_of_the_recipe_and_of_the_target(recipe: Recipe, cell: Cell) -> None:
+    argv = building(recipe, cell)["argv"]
+    assert [a for a in argv if a.startswith("-C")] == [
+        "-Csetup-args=--cross-file=/work/cross.ini",
+        "-Csetup-args=-Dtoy=1",
+        "-Ccompile-args=-j4",
+    ]
+    assert argv[-1] == "/work/src/other"
+    assert "--no-isolation" in argv
+
+
+def test_the_environment_of_the_recipe_and_of_the_target(recipe: Recipe, cell: Cell) -> None:
+    environment = building(recipe, cell)["environment"]
+    assert environment["HERE"] == "/work/src/other"
+    assert environment["TOY"] == "1"
+    assert environment["CC"] == "cross-cc"
+    assert environment["_PYTHON_HOST_PLATFORM"] == "linux-toyl"
+    assert environment["PATH"].startswith("/work/tools/bin:")
+
+
+def test_the_whole_cross_file(recipe: Recipe, cell: Cell) -> None:
+    parsed = configparser.ConfigParser()
+    parsed.read_string(written(recipe, cell, "/work/cross.ini"))
+    assert dict(parsed["host_machine"]) == {
+        "system": "'linux'",
+        "cpu_family": "'arm'",
+        "cpu": "'toyv1'",
+        "endian": "'little'",
+    }
+    assert dict(parsed["properties"]) == {
+        "needs_exe_wrapper": "true",
+        "answer": "42",
+        "name": "'it\\'s'",
+        "flag": "true",
+        "list": "['a', 'b']",
+    }
+    binaries = parsed["binaries"]
+    assert binaries["c"] == "'cross-cc'"
+    assert binaries["cpp"] == "'cross-c++'"
+    assert binaries["python"] == "'/work/target-python'"
+
+
+def test_the_targets_python_answers_meson_from_a_file(recipe: Recipe, cell: Cell) -> None:
+    (program,) = [c for c in commands(recipe, cell) if c.get("to") == "/work/target-python"]
+    assert program["executable"]
+    assert "exec cat /python/meson-info.json" in program["text"]
+
+
+def test_one_wheel_is_unpacked_into_the_tree(recipe: Recipe, cell: Cell) -> None:
+    assert {"unpack": "/work/wheel/*.whl", "to": "/out/tree"} in commands(recipe, cell)

@@ -1,0 +1,341 @@
+"""Steps in build containers: what goes into their keys, what they run, how they fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from making import (
+    CMAKE,
+    PEP517,
+    TOOLCHAIN,
+    FakeEngine,
+    finish,
+    host_path,
+    load_recipe,
+    machine,
+    make_cell,
+    make_step,
+    workspace,
+    write_recipe,
+    write_toolchains,
+)
+
+from crosspi.compiling import (
+    TAIL,
+    build_step,
+    compile_step,
+    shell_job,
+    toolchain_script,
+    toolchain_step,
+)
+from crosspi.engine import Job, Line
+from crosspi.errors import BuildError
+from crosspi.plan import Step
+from crosspi.recipe import Recipe
+from crosspi.targets import Cell, Targets
+
+
+@dataclass
+class Keys:
+    """The keys of a recipe's steps."""
+
+    toolchain: str
+    compile: str | None
+    build: str
+
+
+def steps(
+    root: Path, recipe: Recipe, cell: Cell, *, jobs: int = 4, engine: FakeEngine | None = None
+) -> tuple[Step, Step | None, Step]:
+    made_by = machine(root, engine, jobs)
+    toolchain = toolchain_step(cell.toolchain, made_by)
+    python = make_step("python", cell.identifier)
+    sources = [make_step("source", "main", present=lambda: True)]
+    compiled = compile_step(recipe, toolchain, cell.toolchain, made_by, sources)
+    built = build_step(
+        recipe,
+        cell,
+        made_by,
+        toolchain_made=toolchain,
+        python_made=python,
+        compiled=compiled,
+        wheels={},
+        sources=sources,
+    )
+    return toolchain, compiled, built
+
+
+def keys(root: Path, text: str = CMAKE, *, jobs: int = 4, toolchain: str = TOOLCHAIN) -> Keys:
+    recipe = load_recipe(root / "recipes", text)
+    targets = Targets.load(write_toolchains(root / "toolchains", toolchain=toolchain))
+    cell = Cell(targets.toolchain("toy"), targets.python("3.11"))
+    made, compiled, built = steps(root, recipe, cell, jobs=jobs)
+    return Keys(made.key, compiled.key if compiled else None, built.key)
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [CMAKE, PEP517])
+def test_keys_know_no_number_of_jobs(tmp_path: Path, text: str) -> None:
+    assert keys(tmp_path, text, jobs=1) == keys(tmp_path, text, jobs=64)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("licence: MIT", "licence: Apache-2.0"),
+        ("summary: a made-up", "summary: a nice"),
+        ("homepage: https://example.org", "homepage: https://example.net"),
+        ('run: ["other>=1"]', 'run: ["other>=2"]'),
+        ("default: true", "default: false"),
+        ("requires:\n", "smoke: {timeout_minutes: 3}\nrequires:\n"),
+    ],
+)
+def test_what_no_build_sees_changes_no_key(tmp_path: Path, old: str, new: str) -> None:
+    assert CMAKE.count(old) == 1
+    assert keys(tmp_path, CMAKE.replace(old, new)) == keys(tmp_path)
+
+
+def test_a_smoke_test_changes_no_key_of_a_build(tmp_path: Path) -> None:
+    before = keys(tmp_path)
+    folder = tmp_path / "recipes" / "pack"
+    (folder / "smoke").mkdir()
+    (folder / "smoke" / "data").write_text("x")
+    recipe = load_recipe(tmp_path / "recipes")
+    recipe.smoke_script.write_text("# another\n")
+    _, compiled, built = steps(tmp_path, recipe, make_cell(tmp_path))
+    assert compiled is not None
+    assert (compiled.key, built.key) == (before.compile, before.build)
+
+
+def test_a_file_of_the_recipe_changes_both_keys(tmp_path: Path) -> None:
+    before = keys(tmp_path)
+    (tmp_path / "recipes" / "pack" / "helper.cmake").write_text("x")
+    after = keys(tmp_path)
+    assert after.compile != before.compile
+    assert after.build != before.build
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "compiles"),
+    [
+        ("flags: [-g0]", "flags: [-g1]", True),
+        ("compile: [engine]", "compile: [motor]", True),
+        ("options: {OPTION: false}", "options: {OPTION: true}", True),
+        ("build: [module]", "build: [modules]", False),
+        ("{python:include}", "{python:version}", False),
+        ("pack/__init__.py", "pack/version.py", False),
+    ],
+)
+def test_options_change_the_keys_of_those_who_see_them(
+    tmp_path: Path, old: str, new: str, compiles: bool
+) -> None:
+    before, after = keys(tmp_path), keys(tmp_path, CMAKE.replace(old, new))
+    assert (after.compile != before.compile) is compiles
+    assert after.build != before.build
+
+
+def test_a_toolchains_compiler_changes_all_keys(tmp_path: Path) -> None:
+    before = keys(tmp_path)
+    after = keys(tmp_path, toolchain=TOOLCHAIN.replace("cpu: toy_cpu", "cpu: toy_cpu2"))
+    assert after.toolchain != before.toolchain
+    assert after.compile != before.compile
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("a made-up architecture", "another"), ("toy-emulated", "toy-other"), ("[10]", "[9, 10]")],
+)
+def test_what_a_compiler_does_not_see_changes_no_key(tmp_path: Path, old: str, new: str) -> None:
+    assert TOOLCHAIN.count(old) == 1
+    assert keys(tmp_path, toolchain=TOOLCHAIN.replace(old, new)) == keys(tmp_path)
+
+
+def test_the_compile_step_serves_all_pythons(tmp_path: Path, recipe: Recipe) -> None:
+    def compiled(version: str) -> tuple[str, str, str]:
+        _, step, built = steps(tmp_path, recipe, make_cell(tmp_path, version))
+        assert step is not None
+        return step.name, step.key, built.key
+
+    new, old = compiled("3.11"), compiled("3.9")
+    assert new[:2] == old[:2] == ("compile:pack-toy", new[1])
+    assert new[2] != old[2]
+
+
+def test_a_pep517_recipe_has_no_compile_step(tmp_path: Path) -> None:
+    assert keys(tmp_path, PEP517).compile is None
+
+
+# --- the toolchain's data ------------------------------------------------------------------------
+
+
+def test_the_toolchain_is_data_for_bash(cell: Cell, tmp_path: Path) -> None:
+    script = tmp_path / "toolchain.sh"
+    script.write_text(toolchain_script(cell.toolchain))
+    show = 'printf "%s\\n" "$TARGET" "$CPU" "$CLANG_CPU" "${CFLAGS[0]}" "${DROP[@]}" "${MARCH[@]}"'
+    output = subprocess.run(
+        ["bash", "-euc", f". {script}; {show}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.splitlines() == [
+        "arm-toy.2.28",
+        "toy_cpu",
+        "toy-cpu",
+        "-fno-toys",
+        "-mtune=*",
+        "-mx=a b",
+        "armv1*:*=toy_cpu",
+    ]
+
+
+def test_nothing_in_the_data_is_run_by_the_shell(tmp_path: Path) -> None:
+    text = TOOLCHAIN.replace("cpu: toy_cpu", "cpu: '$(touch /tmp/never) `x` \"'", 1)
+    toolchain = Targets.load(write_toolchains(tmp_path, toolchain=text)).toolchain("toy")
+    output = subprocess.run(
+        ["bash", "-euc", toolchain_script(toolchain) + 'printf %s "$CPU"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert output == '$(touch /tmp/never) `x` "'
+
+
+def test_paths_of_the_build_are_kept_out_of_the_code(cell: Cell) -> None:
+    assert "-ffile-prefix-map=/src/=" in toolchain_script(cell.toolchain)
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def run_compile(
+    root: Path, recipe: Recipe, cell: Cell, on_run: Callable[[Job, Line], int]
+) -> tuple[FakeEngine, dict[str, object], list[str]]:
+    """Run the compile step; returns the engine, the step's notes, and its lines."""
+    engine = FakeEngine(on_run)
+    toolchain, compiled, _ = steps(root, recipe, cell, engine=engine)
+    assert compiled is not None
+    made = root / "made"
+    made.mkdir(exist_ok=True)
+    work = workspace(root / "run", {toolchain.name: made})
+    lines: list[str] = []
+    work.line = lines.append
+    compiled.action(work)
+    return engine, work.notes, lines
+
+
+def done(job: Job, line: Line) -> int:
+    del line
+    finish(job, hits=3, misses=1)
+    return 0
+
+
+def test_the_container_sees_sources_and_recipe_read_only(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    engine, _, _ = run_compile(tmp_path, recipe, cell, done)
+    (job,) = engine.jobs
+    writable = {m.target for m in job.mounts if m.writable}
+    readable = {m.target for m in job.mounts if not m.writable}
+    assert readable == {"/toolchain", "/src/main", "/src/extra", "/recipe"}
+    assert writable == {"/work", "/out", "/step", "/scratch", "/cache/ccache", "/cache/zig"}
+    assert host_path(job, "/recipe") == recipe.folder
+
+
+def test_a_compile_steps_result_is_its_work_folder(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    engine, _, _ = run_compile(tmp_path, recipe, cell, done)
+    assert host_path(engine.jobs[0], "/work") == tmp_path / "run" / "draft" / "out"
+
+
+def test_the_commands_go_in_by_a_file(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
+    engine, _, _ = run_compile(tmp_path, recipe, cell, done)
+    (job,) = engine.jobs
+    assert list(job.argv) == ["run-commands", "/step/commands.json"]
+    data = json.loads((host_path(job, "/step") / "commands.json").read_text())
+    assert data["commands"][-1]["argv"][0] == "ninja"
+    assert "-j4" in data["commands"][-1]["argv"]
+
+
+def test_the_result_does_not_depend_on_the_clock(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    engine, _, _ = run_compile(tmp_path, recipe, cell, done)
+    assert engine.jobs[0].environment["SOURCE_DATE_EPOCH"] == "315532800"
+
+
+def test_flags_that_the_wrapper_dropped_are_reported(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    def run(job: Job, line: Line) -> int:
+        del line
+        finish(job, dropped={"-mtune=x": 12})
+        return 0
+
+    _, notes, lines = run_compile(tmp_path, recipe, cell, run)
+    assert notes["dropped flags"] == {"-mtune=x": 12}
+    assert any("12× -mtune=x" in line for line in lines)
+
+
+def test_without_dropped_flags_nothing_is_said(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
+    _, notes, lines = run_compile(tmp_path, recipe, cell, done)
+    assert notes == {}
+    assert lines == []
+
+
+def test_a_failing_container_shows_the_end_of_its_log(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    def run(_: Job, line: Line) -> int:
+        for number in range(100):
+            line(f"line {number}")
+        line("error: no such thing")
+        return 1
+
+    with pytest.raises(BuildError) as caught:
+        run_compile(tmp_path, recipe, cell, run)
+    error = caught.value
+    assert error.exit_code == 8
+    assert "(exit code 1)" in error.what
+    assert str(tmp_path / "run" / "log") in error.where
+    assert error.why.splitlines()[-1] == "error: no such thing"
+    assert len(error.why.splitlines()) == TAIL + 1
+    assert "invoke shell" in error.fix
+
+
+def test_a_build_starts_from_a_copy_of_what_was_compiled(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    engine = FakeEngine(done)
+    toolchain, compiled, built = steps(tmp_path, recipe, cell, engine=engine)
+    assert compiled is not None
+    results = {}
+    for name in (toolchain.name, compiled.name, f"python:{cell.identifier}"):
+        results[name] = tmp_path / "results" / name
+        results[name].mkdir(parents=True)
+    values = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
+    (results[f"python:{cell.identifier}"] / "python.json").write_text(json.dumps(values))
+    built.action(workspace(tmp_path / "run", results))
+    (job,) = engine.jobs
+    data = json.loads((host_path(job, "/step") / "commands.json").read_text())
+    assert data["commands"][0] == {"argv": ["cp", "-a", "/before/.", "/work"]}
+    assert host_path(job, "/before") == results[compiled.name]
+    assert "-DINCLUDES=/python/i" in data["commands"][1]["argv"]
+    assert not any(m.writable for m in job.mounts if m.target in ("/before", "/python"))
+
+
+def test_a_shell_sees_what_a_build_sees(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
+    del cell
+    job = shell_job(recipe, tmp_path, machine(tmp_path), tmp_path)
+    assert list(job.argv) == ["bash"]
+    assert {"/recipe", "/src/main", "/toolchain", "/work"} <= {m.target for m in job.mounts}
+
+
+def test_a_recipe_folder_is_read_when_the_step_is_made(tmp_path: Path) -> None:
+    write_recipe(tmp_path / "recipes" / "pack")
+    assert keys(tmp_path) == keys(tmp_path)

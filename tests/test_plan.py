@@ -1,0 +1,423 @@
+"""Steps: their keys, what must run and why, and how a run ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from making import make_step, quiet, writes
+
+from crosspi.cli import Terminated
+from crosspi.console import Console
+from crosspi.errors import BuildError, DiskFullError, StoreError
+from crosspi.plan import (
+    Outcome,
+    State,
+    Step,
+    Workspace,
+    closure,
+    digest,
+    digest_files,
+    execute,
+    pending,
+)
+from crosspi.store import Cost, Store
+
+Action = Callable[[Workspace], None]
+
+
+class Log:
+    """Actions that note that they ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def action(self, name: str, then: Action | None = None) -> Action:
+        def act(work: Workspace) -> None:
+            self.ran.append(name)
+            (then or writes(name))(work)
+
+        return act
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+def fails(work: Workspace) -> None:
+    (work.out / "half").write_text("x")
+    raise BuildError("it broke")
+
+
+def chain(log: Log, *, first: str = "1", second: Action | None = None) -> tuple[Step, Step, Step]:
+    """Three steps, each needing the one before."""
+    a = make_step("compile", "a", inputs={"flags": first}, action=log.action("a"))
+    b = make_step("build", "b", inputs={"recipe": "1"}, needs=[a], action=log.action("b", second))
+    c = make_step("wheel", "c", needs=[b], action=log.action("c"))
+    return a, b, c
+
+
+def run(goals: Sequence[Step], store: Store, **options: bool) -> list[Outcome]:
+    return execute(goals, store, quiet(), store.root / "logs", **options)
+
+
+def states(outcomes: Sequence[Outcome]) -> dict[str, State]:
+    return {outcome.step.subject: outcome.state for outcome in outcomes}
+
+
+def reasons(goals: Sequence[Step], store: Store, *, force: bool = False) -> dict[str, str]:
+    return {p.step.subject: p.reason for p in pending(goals, store, force=force)}
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def test_the_same_step_has_the_same_key() -> None:
+    def step(inputs: dict[str, str]) -> Step:
+        return make_step("build", "x", inputs=inputs, needs=[make_step("compile", "y")])
+
+    assert step({"a": "1", "b": "2"}).key == step({"b": "2", "a": "1"}).key
+
+
+def test_a_key_changes_with_each_thing_that_goes_in() -> None:
+    base = make_step("build", "x", inputs={"a": "1"}, needs=[make_step("compile", "y")])
+    others = [
+        make_step("wheel", "x", inputs={"a": "1"}, needs=[make_step("compile", "y")]),
+        make_step("build", "z", inputs={"a": "1"}, needs=[make_step("compile", "y")]),
+        make_step("build", "x", inputs={"a": "2"}, needs=[make_step("compile", "y")]),
+        make_step("build", "x", inputs={"b": "1"}, needs=[make_step("compile", "y")]),
+        make_step("build", "x", inputs={"a": "1"}, needs=[make_step("compile", "z")]),
+        make_step("build", "x", inputs={"a": "1"}),
+        make_step("build", "x", inputs={"a": "1"}, needs=[make_step("compile", "y", inputs={"": ""})]),
+    ]
+    keys = {step.key for step in others}
+    assert len(keys) == len(others)
+    assert base.key not in keys
+
+
+def test_a_key_does_not_depend_on_the_code_that_runs() -> None:
+    step = make_step("build", "x")
+    assert replace(step, action=fails).key == step.key
+
+
+def test_digests_of_data_ignore_the_order_of_mappings_only() -> None:
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert digest(["a", "b"]) != digest(["b", "a"])
+    assert digest(["ab"]) != digest(["a", "b"])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "tree"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_text("x")
+    return folder
+
+
+def test_a_digest_of_files_changes_with_bytes_names_and_modes(tree: Path) -> None:
+    seen = [digest_files(tree)]
+    (tree / "inner" / "file").write_text("y")
+    seen.append(digest_files(tree))
+    (tree / "inner" / "file").chmod(0o755)
+    seen.append(digest_files(tree))
+    (tree / "inner" / "file").rename(tree / "inner" / "elif")
+    seen.append(digest_files(tree))
+    assert len(set(seen)) == 4
+
+
+def test_a_digest_of_files_knows_no_times_places_or_caches(tree: Path, tmp_path: Path) -> None:
+    before = digest_files(tree)
+    os.utime(tree / "inner" / "file", (1, 1))
+    (tree / "__pycache__").mkdir()
+    (tree / "__pycache__" / "x.pyc").write_text("x")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert digest_files(tree.rename(elsewhere / "tree")) == before
+
+
+# --- the graph ------------------------------------------------------------------------------------
+
+
+def test_each_step_comes_once_and_after_what_it_needs(log: Log) -> None:
+    a, b, c = chain(log)
+    other = make_step("audit", "d", needs=[c, a])
+    assert [s.subject for s in closure([other, c])] == ["a", "b", "c", "d"]
+
+
+def test_the_first_time_everything_runs(store: Store, log: Log) -> None:
+    steps = chain(log)
+    assert reasons([steps[2]], store) == dict.fromkeys("abc", "never built")
+    assert states(run([steps[2]], store)) == dict.fromkeys("abc", State.BUILT)
+    assert log.ran == ["a", "b", "c"]
+
+
+def test_the_second_time_nothing_runs(store: Store, log: Log) -> None:
+    goal = chain(log)[2]
+    run([goal], store)
+    log.ran.clear()
+    assert pending([goal], store) == []
+    assert states(run([goal], store)) == {"c": State.STORED}
+    assert log.ran == []
+
+
+def test_a_changed_input_is_named_as_the_reason(store: Store, log: Log) -> None:
+    run([chain(log)[2]], store)
+    changed = chain(log, first="2")
+    assert reasons([changed[2]], store) == {
+        "a": "changed: flags",
+        "b": "changed: compile:a",
+        "c": "changed: build:b",
+    }
+
+
+def test_a_lost_input_and_a_new_one_are_reasons(store: Store) -> None:
+    run([make_step(inputs={"old": "1"})], store)
+    assert reasons([make_step(inputs={"new": "1"})], store) == {"x": "changed: new, old"}
+
+
+def test_a_gone_result_is_a_reason(store: Store, log: Log) -> None:
+    goal = chain(log)[2]
+    (outcome,) = [o for o in run([goal], store) if o.step is goal]
+    assert outcome.entry is not None
+    store.discard(outcome.entry)
+    log.ran.clear()
+    assert reasons([goal], store) == {"c": "its stored result is gone or damaged"}
+    run([goal], store)
+    assert log.ran == ["c"]
+
+
+def test_what_nobody_wants_is_not_made_again(store: Store, log: Log) -> None:
+    a, b, c = chain(log)
+    run([c], store)
+    entry = store.find(a.kind, a.subject, a.key)
+    assert entry is not None
+    store.discard(entry)
+    assert reasons([b, c], store) == {}
+
+
+def test_force_runs_every_stored_step_again(store: Store, log: Log) -> None:
+    goal = chain(log)[2]
+    run([goal], store)
+    log.ran.clear()
+    assert reasons([goal], store, force=True) == dict.fromkeys("abc", "forced")
+    assert states(run([goal], store, force=True)) == dict.fromkeys("abc", State.BUILT)
+    assert log.ran == ["a", "b", "c"]
+
+
+def test_what_lives_outside_the_store_is_asked_for_itself(store: Store, log: Log) -> None:
+    here = False
+    image = make_step("image", "i", action=log.action("i"), present=lambda: here)
+    goal = make_step("build", "g", needs=[image], action=log.action("g"))
+    assert reasons([goal], store) == {"i": "not here yet", "g": "never built"}
+    assert states(run([goal], store)) == {"i": State.BUILT, "g": State.BUILT}
+    here = True
+    other = make_step("build", "o", needs=[image], action=log.action("o"))
+    log.ran.clear()
+    run([other], store, force=True)
+    assert log.ran == ["o"]
+
+
+def test_an_absent_image_is_not_made_for_a_stored_result(store: Store, log: Log) -> None:
+    image = make_step("image", "i", action=log.action("i"), present=lambda: False)
+    goal = make_step("build", "g", needs=[image], action=log.action("g"))
+    run([goal], store)
+    log.ran.clear()
+    run([goal], store)
+    assert log.ran == []
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_a_step_gets_the_results_of_what_it_needs(store: Store) -> None:
+    first = make_step("compile", "a", action=writes("made by a"))
+    seen: list[str] = []
+
+    def act(work: Workspace) -> None:
+        seen.append((work.results["compile:a"] / "file").read_text())
+        assert list(work.out.iterdir()) == []
+
+    run([make_step("build", "b", needs=[first], action=act)], store)
+    assert seen == ["made by a"]
+
+
+def test_notes_and_cost_are_kept(store: Store) -> None:
+    def act(work: Workspace) -> None:
+        work.notes["n"] = [1]
+        work.cost = Cost(cpu=7.0, ccache_hits=3, ccache_misses=1)
+
+    (outcome,) = run([make_step(action=act)], store)
+    assert outcome.entry is not None
+    assert outcome.entry.notes == {"n": [1]}
+    assert (outcome.cost.cpu, outcome.cost.ccache_hits, outcome.cost.ccache_misses) == (7.0, 3, 1)
+    (again,) = run([make_step(action=act)], store)
+    assert again.cost == outcome.cost
+
+
+def test_a_failing_step_leaves_nothing_in_the_store(store: Store, log: Log) -> None:
+    _, b, c = chain(log, second=fails)
+    outcomes = run([c], store)
+    assert states(outcomes) == {"a": State.BUILT, "b": State.FAILED, "c": State.BLOCKED}
+    assert store.find(b.kind, b.subject, b.key) is None
+    assert list((store.root / "drafts").iterdir()) == []
+    assert [str(o.error) for o in outcomes if o.error] == ["build failed: it broke"]
+    assert outcomes[1].log == store.root / "logs" / "build-b.log"
+
+
+def test_what_succeeded_before_a_failure_is_kept(store: Store, log: Log) -> None:
+    run([chain(log, second=fails)[2]], store)
+    log.ran.clear()
+    run([chain(log)[2]], store)
+    assert log.ran == ["b", "c"]
+
+
+def test_the_first_failure_ends_the_run(store: Store, log: Log) -> None:
+    bad = make_step("build", "bad", action=fails)
+    other = make_step("build", "other", action=log.action("other"))
+    assert states(run([bad, other], store)) == {"bad": State.FAILED, "other": State.BLOCKED}
+    assert log.ran == []
+
+
+def test_keep_going_does_what_does_not_need_the_failure(store: Store, log: Log) -> None:
+    bad = make_step("build", "bad", action=fails)
+    blocked = make_step("wheel", "blocked", needs=[bad], action=log.action("blocked"))
+    further = make_step("audit", "further", needs=[blocked], action=log.action("further"))
+    other = make_step("build", "other", action=log.action("other"))
+    assert states(run([further, other], store, keep_going=True)) == {
+        "bad": State.FAILED,
+        "blocked": State.BLOCKED,
+        "further": State.BLOCKED,
+        "other": State.BUILT,
+    }
+    assert log.ran == ["other"]
+
+
+def test_a_full_disk_is_its_own_error(store: Store) -> None:
+    def act(_: Workspace) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/big")
+
+    (outcome,) = run([make_step(action=act)], store)
+    assert isinstance(outcome.error, DiskFullError)
+    assert outcome.error.exit_code == 13
+    assert outcome.error.where == "/cache/big"
+    assert list((store.root / "drafts").iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 kB."""
+    if os.getuid() != 0 or os.environ.get("CI") != "true":
+        pytest.skip("mounts a small tmpfs: only as root with CI=true")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_really_is_full(small_disk: Path, tmp_path: Path) -> None:
+    store = Store(small_disk / "store")
+    (outcome,) = execute(
+        [make_step(action=writes("x" * 1_000_000))], store, quiet(), tmp_path / "logs"
+    )
+    assert isinstance(outcome.error, DiskFullError)
+    assert list((store.root / "drafts").iterdir()) == []
+    (again,) = execute([make_step(action=writes("x"))], store, quiet(), tmp_path / "logs")
+    assert again.state is State.BUILT
+
+
+def test_other_system_errors_are_bugs_and_pass(store: Store) -> None:
+    def act(_: Workspace) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        run([make_step(action=act)], store)
+    assert list((store.root / "drafts").iterdir()) == []
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), Terminated("SIGTERM")])
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_an_interruption_passes_and_leaves_no_draft(
+    store: Store, log: Log, interruption: BaseException, keep_going: bool
+) -> None:
+    def act(work: Workspace) -> None:
+        (work.out / "half").write_text("x")
+        raise interruption
+
+    step = make_step("build", "a", action=act)
+    other = make_step("build", "b", action=log.action("b"))
+    with pytest.raises(type(interruption)):
+        run([step, other], store, keep_going=keep_going)
+    assert list((store.root / "drafts").iterdir()) == []
+    assert store.find(step.kind, step.subject, step.key) is None
+    assert log.ran == []
+
+
+def stored_file(store: Store, step: Step) -> Path:
+    entry = store.find(step.kind, step.subject, step.key)
+    assert entry is not None
+    return entry.out / "file"
+
+
+def test_a_needed_result_of_another_size_is_made_again(store: Store, log: Log) -> None:
+    a, b, c = chain(log)
+    run([c], store)
+    stored_file(store, a).write_text("quite another size")
+    stored_file(store, b).write_text("quite another size")
+    log.ran.clear()
+    run([b, c], store)
+    assert log.ran == ["a", "b"]
+
+
+def test_a_needed_result_of_other_bytes_is_reported_and_thrown_away(
+    store: Store, log: Log
+) -> None:
+    a, b, _ = chain(log)
+    run([a], store)
+    stored_file(store, a).write_text("A")
+    outcomes = run([b], store)
+    (error,) = [o.error for o in outcomes if o.error]
+    assert isinstance(error, StoreError)
+    assert error.exit_code == 12
+    assert "compile:a is damaged" in error.what
+    assert error.where == "file"
+    assert "run the same command again" in error.fix
+    log.ran.clear()
+    assert states(run([b], store)) == {"a": State.BUILT, "b": State.BUILT}
+
+
+def test_two_processes_do_not_do_the_same_step(store: Store) -> None:
+    """The second waits for the first, and takes its result from the store."""
+    started_in, started_out = os.pipe()
+    go_in, go_out = os.pipe()
+
+    def first(work: Workspace) -> None:
+        os.write(started_out, b"s")
+        os.read(go_in, 1)
+        (work.out / "file").write_text("the first's")
+
+    pid = os.fork()
+    if pid == 0:
+        run([make_step(action=first)], store)
+        os._exit(0)
+    os.read(started_in, 1)
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            if "waiting for it" in text:
+                os.write(go_out, b"g")
+            return super().write(text)
+
+    console = Console(terminal=False, stream=Stream(), verbose=True)
+    ours = make_step(action=writes("ours"))
+    (outcome,) = execute([ours], store, console, store.root / "logs")
+    assert os.waitpid(pid, 0)[1] == 0
+    assert outcome.state is State.STORED
+    assert stored_file(store, ours).read_text() == "the first's"
