@@ -29,14 +29,12 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def session(
-    *, verbose: bool = False, json: bool = False, offline: bool = False, jobs: int = 0
+    *, verbose: bool = False, json: bool = False, offline: bool = False
 ) -> Iterator[Project]:
     """A project with a console; leaves the process with the right exit code on errors."""
     signal.signal(signal.SIGTERM, _terminate)
     with Console(verbose=verbose, json=json) as console:
         project = Project(Paths.from_environment(PROJECT), console, offline=offline)
-        if jobs:
-            project.jobs = jobs
         try:
             yield project
         except CrosspiError as error:

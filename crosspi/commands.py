@@ -27,7 +27,7 @@ def build(
     python: Sequence[str],
     recipe: Sequence[str],
     *,
-    jobs: int,
+    jobs: str,
     offline: bool,
     keep_going: bool,
     force: bool,
@@ -36,8 +36,9 @@ def build(
     level: str,
 ) -> None:
     """Build, audit, smoke-test and publish."""
-    with session(verbose=verbose, json=json, offline=offline, jobs=jobs) as project:
+    with session(verbose=verbose, json=json, offline=offline) as project:
         _check_level(level)
+        project.jobs = _jobs(jobs) or project.jobs
         request = project.request(target, python, recipe)
         result = build_wheels(project, request, force=force, keep_going=keep_going, level=level)
         if json:
@@ -311,6 +312,19 @@ def _images(project: Project) -> list[tuple[str, int]]:
 
 def _bytes(folder: Path) -> int:
     return sum(p.lstat().st_size for p in folder.rglob("*") if not p.is_dir())
+
+
+def _jobs(text: str) -> int:
+    """The number behind --jobs; 0 where there is none."""
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise UsageError(
+            f"'{text}' is not a number of compiles",
+            where="--jobs",
+            fix="give a number from 1 on, or leave it out: then all cores work",
+        )
+    return int(text)
 
 
 def _check_level(level: str) -> None:

@@ -331,7 +331,9 @@ class Engine:
         """Remove containers whose crosspi is gone (killed); returns how many."""
         removed = 0
         with _engine_errors():
-            for container in self._client.containers.list(all=True, filters={"label": LABEL}):
+            for container in self._client.containers.list(
+                all=True, filters={"label": LABEL}, ignore_removed=True
+            ):
                 owner = str(container.labels.get(LABEL, ""))
                 if owner.isdigit() and not _alive(int(owner)):
                     _remove(container)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import docker
 import pytest
+from proxy import Proxy
 from workshop import BUILD, CODE, SMOKE, Run, Workshop
 
-from crosspi.engine import LABEL
+from crosspi.engine import LABEL, Engine
 from crosspi.host import engine_addresses
 
 pytestmark = pytest.mark.e2e
 
-#: ARMv8's vrintz, in a function that the board's processor does not have: as bytes, so that no
+#: ARMv8's vrinta, in a function that the board's processor does not have: as bytes, so that no
 #: compiler flag is needed to make it.
 ARMV8 = CODE["core.c"].replace(
     "return value / 2;",
-    'float r; __asm__("vmov s0, %1\\n.inst 0xfeb70ac0\\nvmov %0, s0" : "=r"(r) : "r"(value) '
+    'float r; __asm__("vmov s0, %1\\n.inst 0xfeb80a40\\nvmov %0, s0" : "=r"(r) : "r"(value) '
     ': "s0"); return r;',
 )
 
@@ -100,18 +103,30 @@ def test_a_wrong_answer_is_not_published(workshop: Workshop, build: Callable[...
 def test_a_signal_leaves_no_container_and_no_result(
     workshop: Workshop, number: signal.Signals, code: int
 ) -> None:
-    slow = SMOKE + f"\n    import time\n    time.sleep(60 + {int(number)})\n"
-    workshop.hello(smoke=slow)
+    workshop.hello(smoke=slow())
     process = workshop.start(*BUILD)
-    assert process.stdout is not None and process.stderr is not None
-    deadline = time.monotonic() + 300
-    while not smoking(process.pid):
-        assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
-        time.sleep(0.2)
+    wait_for_smoke(process)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == code, error
     assert "Traceback" not in error
+    assert not containers(process.pid)
+    assert wheels(workshop.dist) == []
+
+
+def test_an_engine_that_dies_is_reported_and_cleaned_up_after(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    workshop.hello(smoke=slow())
+    proxy = Proxy(tmp_path / "engine.sock", engine_addresses()[0].removeprefix("unix://"))
+    process = workshop.start(*BUILD, DOCKER_HOST=f"unix://{tmp_path / 'engine.sock'}")
+    wait_for_smoke(process)
+    proxy.cut()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 6, error
+    assert "the Docker engine failed" in error and "Traceback" not in error
+    assert smoking(process.pid)
+    assert Engine.connect().remove_stale() >= 1
     assert not containers(process.pid)
     assert wheels(workshop.dist) == []
 
@@ -124,10 +139,25 @@ def test_no_engine(workshop: Workshop, build: Callable[..., Run]) -> None:
     assert "Traceback" not in run.err
 
 
+def slow() -> str:
+    """A smoke test that takes long, and that no run before has in the store."""
+    return SMOKE + f"\n    import time\n    time.sleep(120)  # {uuid.uuid4()}\n"
+
+
+def wait_for_smoke(process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 600
+    while not smoking(process.pid):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def containers(owner: int) -> list[str]:
     """The commands of the containers that a crosspi process has."""
     client = docker.DockerClient(base_url=engine_addresses()[0])
-    found = client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
+    found = client.containers.list(
+        all=True, filters={"label": f"{LABEL}={owner}"}, ignore_removed=True
+    )
     return [" ".join(container.attrs["Config"]["Cmd"]) for container in found]
 
 

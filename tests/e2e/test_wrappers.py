@@ -63,7 +63,7 @@ def shell(work: Path) -> Shell:
 
 def test_cmake_autotools_and_setuptools_ways_of_calling(work: Path, shell: Shell) -> None:
     """Configure-time probes, one-step links, compile then link, macros from stdin."""
-    (work / "main.c").write_text("#include <stdio.h>\nint main(void) { puts(\"x\"); return 0; }\n")
+    (work / "main.c").write_text('#include <stdio.h>\nint main(void) { puts("x"); return 0; }\n')
     code, text = shell(
         "set -e; cross-cc --version; cross-cc -v main.c -o conftest;"
         "cross-cc -c main.c -o main.o; cross-cc main.o -o program -lm;"

@@ -93,6 +93,7 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
         for name in DATA:
             source = CHECKOUT / name
             if source.is_dir():
@@ -134,13 +135,20 @@ class Workshop:
         )
         return Run(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start an Invoke task in this copy."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.folder,
-            env=self.environment(),
+            env=self.environment(**environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for process in self._started:
+            process.kill()
