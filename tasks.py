@@ -37,7 +37,7 @@ def build(
     target: Sequence[str] | None = None,
     python: Sequence[str] | None = None,
     recipe: Sequence[str] | None = None,
-    jobs: int = 0,
+    jobs: str = "",
     offline: bool = False,
     keep_going: bool = False,
     force: bool = False,

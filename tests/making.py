@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -109,10 +111,10 @@ homepage: https://example.org
 pythons: ">=3.9"
 sources:
   other:
-    tree: {ZEROS}
+    tree: sha256:{64 * "2"}
     origins: [{{local: other}}]
   tool:
-    file: {ZEROS}
+    file: sha256:{64 * "3"}
     origins: [{{local: tool-1-py3-none-any.whl}}]
 build:
   system: pep517
@@ -292,11 +294,16 @@ def tiny_wheel(
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     if requires_python:
         metadata += f"Requires-Python: {requires_python}\n"
+    members = {
+        f"{stem}.py": f"version = {version!r}\n",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    }
+    record = ""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{stem}.py", f"version = {version!r}\n")
-        archive.writestr(f"{info}/METADATA", metadata)
-        archive.writestr(
-            f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {tag}\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for member, text in members.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+            record += f"{member},sha256={digest.decode().rstrip('=')},{len(text)}\n"
+            archive.writestr(member, text)
+        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
     return path

@@ -46,11 +46,12 @@ def test_a_good_document_becomes_a_model(tmp_path: Path) -> None:
 def test_all_faults_come_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
     text = "titel: t\ninner:\n  number: one\n  lable: x\nmany:\n  - number: 1\n  - {}\n"
     found = faults(tmp_path, text)
-    assert [part.rsplit(": ", 2)[0].split(" (")[0] for part in found][0].startswith("data.yaml:1")
     assert len(found) == 5
     assert "data.yaml:1: title: this field is required" in found
     assert "data.yaml:1: titel: no such field; did you mean title?" in found
-    assert any(f.startswith("data.yaml:3: inner.number: Input should be a valid int") for f in found)
+    assert any(
+        f.startswith("data.yaml:3: inner.number: Input should be a valid int") for f in found
+    )
     assert "data.yaml:4: inner.lable: no such field; did you mean label?" in found
     assert "data.yaml:7: many[1].number: this field is required" in found
     lines = [int(part.split(":")[1]) for part in found]
@@ -67,9 +68,7 @@ def test_all_faults_come_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
 def test_fields_are_suggested_inside_lists_and_mappings(
     tmp_path: Path, text: str, place: str
 ) -> None:
-    assert faults(tmp_path, text) == [
-        f"data.yaml:3: {place}: no such field; did you mean number?"
-    ]
+    assert faults(tmp_path, text) == [f"data.yaml:3: {place}: no such field; did you mean number?"]
 
 
 @pytest.mark.parametrize("value", ["[1]", "{a: 1}", ""])

@@ -95,7 +95,9 @@ def test_a_key_changes_with_each_thing_that_goes_in() -> None:
         make_step("build", "x", inputs={"b": "1"}, needs=[make_step("compile", "y")]),
         make_step("build", "x", inputs={"a": "1"}, needs=[make_step("compile", "z")]),
         make_step("build", "x", inputs={"a": "1"}),
-        make_step("build", "x", inputs={"a": "1"}, needs=[make_step("compile", "y", inputs={"": ""})]),
+        make_step(
+            "build", "x", inputs={"a": "1"}, needs=[make_step("compile", "y", inputs={"": ""})]
+        ),
     ]
     keys = {step.key for step in others}
     assert len(keys) == len(others)
@@ -146,7 +148,7 @@ def test_a_digest_of_files_knows_no_times_places_or_caches(tree: Path, tmp_path:
 
 
 def test_each_step_comes_once_and_after_what_it_needs(log: Log) -> None:
-    a, b, c = chain(log)
+    a, _, c = chain(log)
     other = make_step("audit", "d", needs=[c, a])
     assert [s.subject for s in closure([other, c])] == ["a", "b", "c", "d"]
 
@@ -376,9 +378,7 @@ def test_a_needed_result_of_another_size_is_made_again(store: Store, log: Log) -
     assert log.ran == ["a", "b"]
 
 
-def test_a_needed_result_of_other_bytes_is_reported_and_thrown_away(
-    store: Store, log: Log
-) -> None:
+def test_a_needed_result_of_other_bytes_is_reported_and_thrown_away(store: Store, log: Log) -> None:
     a, b, _ = chain(log)
     run([a], store)
     stored_file(store, a).write_text("A")

@@ -84,9 +84,7 @@ def test_a_fault_has_its_place_and_message(
         ("{sauce:main}", "no placeholder {sauce:main}; did you mean source?"),
     ],
 )
-def test_an_unknown_placeholder_is_a_fault(
-    tmp_path: Path, placeholder: str, message: str
-) -> None:
+def test_an_unknown_placeholder_is_a_fault(tmp_path: Path, placeholder: str, message: str) -> None:
     text = CMAKE.replace('"{python:include}"', f'"{placeholder}"')
     (found,) = faults(tmp_path, text)
     assert found.startswith("pack/recipe.yaml:24: build.python.options.INCLUDES: ")

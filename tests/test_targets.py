@@ -47,7 +47,8 @@ def test_boards_of_others_are_explained(targets: Targets, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["3.11", "cp311", "python3.11", "py311", "cpython3.11", "cpython-3.11", " CP311 ", "311"]
+    "word",
+    ["3.11", "cp311", "python3.11", "py311", "cpython3.11", "cpython-3.11", " CP311 ", "311"],
 )
 def test_a_python_has_many_names(targets: Targets, word: str) -> None:
     assert targets.python(word).version == "3.11"

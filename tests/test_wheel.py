@@ -128,7 +128,7 @@ def test_programs_stay_executable(tmp_path: Path, recipe: Recipe, cell: Cell) ->
 
 
 def test_metadata_is_made_of_the_recipe(tmp_path: Path, cell: Cell) -> None:
-    text = CMAKE.replace("wheel:\n", "wheel:\n  classifiers: [A :: B]\n").replace(
+    text = CMAKE.replace("wheel:\n", "wheel:\n  classifiers: ['A :: B']\n").replace(
         "a made-up package", "a “made-up” pâckage"
     )
     wheel = make(tmp_path, load_recipe(tmp_path / "recipes", text), cell)
@@ -158,6 +158,8 @@ def test_a_backends_record_and_tags_are_made_anew(tmp_path: Path, cell: Cell) ->
     wheel = make_wheel(folder, info, cell, tmp_path)
     assert "x86_64" not in read(wheel, "other-2.0.dist-info/WHEEL")
     assert "stale" not in read(wheel, "other-2.0.dist-info/RECORD")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.namelist().count("other-2.0.dist-info/RECORD") == 1
 
 
 def test_another_version_than_the_recipes_is_refused(tmp_path: Path) -> None:
@@ -171,9 +173,7 @@ def test_another_version_than_the_recipes_is_refused(tmp_path: Path) -> None:
 
 
 def test_excluded_files_are_left_out(tmp_path: Path) -> None:
-    recipe = load_recipe(
-        tmp_path / "recipes", PEP517 + 'wheel: {exclude: ["**/tests", "*.txt"]}\n'
-    )
+    recipe = load_recipe(tmp_path / "recipes", PEP517 + 'wheel: {exclude: ["**/tests", "*.txt"]}\n')
     folder = backend_tree(tmp_path / "tree")
     (folder / "other" / "tests").mkdir(parents=True)
     (folder / "other" / "tests" / "test.py").write_text("x")

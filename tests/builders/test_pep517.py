@@ -67,7 +67,7 @@ def test_the_environment_of_the_recipe_and_of_the_target(recipe: Recipe, cell: C
     assert environment["TOY"] == "1"
     assert environment["CC"] == "cross-cc"
     assert environment["_PYTHON_HOST_PLATFORM"] == "linux-toyl"
-    assert environment["PATH"].startswith("/work/tools/bin:")
+    assert environment["PATH"].split(":")[:2] == ["/work/bin", "/work/tools/bin"]
 
 
 def test_the_whole_cross_file(recipe: Recipe, cell: Cell) -> None:
@@ -89,11 +89,12 @@ def test_the_whole_cross_file(recipe: Recipe, cell: Cell) -> None:
     binaries = parsed["binaries"]
     assert binaries["c"] == "'cross-cc'"
     assert binaries["cpp"] == "'cross-c++'"
-    assert binaries["python"] == "'/work/target-python'"
+    assert binaries["python"] == "'/work/bin/target-python'"
 
 
 def test_the_targets_python_answers_meson_from_a_file(recipe: Recipe, cell: Cell) -> None:
-    (program,) = [c for c in commands(recipe, cell) if c.get("to") == "/work/target-python"]
+    to = "/work/bin/target-python"
+    (program,) = [c for c in commands(recipe, cell) if c.get("to") == to]
     assert program["executable"]
     assert "exec cat /python/meson-info.json" in program["text"]
 

@@ -27,8 +27,8 @@ from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.images import Image
 from crosspi.plan import Step, Workspace
 from crosspi.recipe import Recipe
-from crosspi.smoke.running import junit, smoke_step
 from crosspi.smoke.running import judge as judge_run
+from crosspi.smoke.running import junit, smoke_step
 from crosspi.targets import Cell
 
 GOOD: dict[str, Any] = {

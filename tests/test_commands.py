@@ -1,0 +1,192 @@
+"""What the tasks do, as far as it needs no engine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import tiny_wheel
+
+from crosspi import commands
+from crosspi.engine import Engine
+from crosspi.errors import UsageError
+from crosspi.targets import Targets
+
+PROJECT = Path(__file__).parents[1]
+BUILD: dict[str, Any] = {
+    "jobs": "",
+    "offline": False,
+    "keep_going": False,
+    "force": False,
+    "verbose": False,
+    "json": False,
+    "level": "default",
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Caches of our own, no engine, and signals as they were."""
+
+    def connect() -> Engine:
+        raise AssertionError("a unit test asks for the engine")
+
+    monkeypatch.setenv("CROSSPI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CROSSPI_DIST", str(tmp_path / "dist"))
+    monkeypatch.setattr(Engine, "connect", connect)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def ends(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def run(call: Callable[..., None], *arguments: Any, **options: Any) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as caught:
+            call(*arguments, **options)
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, capsys.readouterr().err
+
+    return run
+
+
+Ends = Callable[..., tuple[int, str]]
+
+
+@pytest.mark.parametrize(
+    ("target", "python", "recipe", "options", "words"),
+    [
+        ("pi33", "3.11", "", {}, "did you mean pi3"),
+        ("pi5", "3.11", "", {}, "--target pi3"),
+        ("pi3", "3", "", {}, "name the minor version too"),
+        ("pi3", "3.11.2", "", {}, "--python 3.11"),
+        ("pi3", "pypy", "", {}, "CPython"),
+        ("pi3", "3.11", "nunpy", {}, "did you mean numpy?"),
+        ("", "3.11", "", {}, "for which board?"),
+        ("pi3", "", "", {}, "for which Python?"),
+        ("pi3", "3.11", "", {"level": "ful"}, "no smoke level 'ful'"),
+        ("pi3", "3.11", "", {"jobs": "x"}, "--jobs"),
+        ("pi3", "3.11", "", {"jobs": "0"}, "--jobs"),
+        ("pi3", "3.11", "", {"jobs": "-3"}, "--jobs"),
+    ],
+)
+def test_a_build_that_is_not_understood(
+    ends: Ends, target: str, python: str, recipe: str, options: dict[str, Any], words: str
+) -> None:
+    arguments = [[word] if word else [] for word in (target, python, recipe)]
+    code, text = ends(commands.build, *arguments, **{**BUILD, **options})
+    assert code == 2
+    assert words in text
+
+
+def test_a_file_that_is_not_there_is_not_audited(ends: Ends, tmp_path: Path) -> None:
+    code, text = ends(commands.audit, str(tmp_path / "absent.whl"), "", json=False)
+    assert code == 14
+    assert "there is no such file" in text
+
+
+def test_a_file_that_is_no_wheel_is_not_audited(ends: Ends, tmp_path: Path) -> None:
+    path = tmp_path / "x-1-cp311-cp311-linux_armv7l.whl"
+    path.write_text("no zip")
+    code, text = ends(commands.audit, str(path), "", json=False)
+    assert code == 14
+    assert "not a wheel" in text
+
+
+@pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "py3-none-any", "cp311-cp311-win32"])
+def test_a_platform_that_is_none_of_ours(ends: Ends, tmp_path: Path, tag: str) -> None:
+    code, text = ends(commands.audit, str(tiny_wheel(tmp_path, tag=tag)), "", json=False)
+    assert code == 2
+    assert f"its platform tag is '{tag.rsplit('-', 1)[1]}'" in text
+    assert "--target armv7" in text
+
+
+def test_a_target_that_is_unknown_to_the_audit(ends: Ends, tmp_path: Path) -> None:
+    code, _ = ends(commands.audit, str(tiny_wheel(tmp_path)), "pi9", json=False)
+    assert code == 2
+
+
+def test_a_wheel_that_breaks_the_law_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny_wheel(tmp_path, tag="cp311-cp311-linux_armv7l")
+    with pytest.raises(SystemExit) as caught:
+        commands.audit(str(path), "", json=True)
+    assert caught.value.code == 9
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["ok"] is False
+    assert "breaks the law of armv7" in captured.err
+
+
+def test_a_pure_wheel_passes_the_audit_of_a_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.audit(str(tiny_wheel(tmp_path)), "pi3", json=True)
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+@pytest.mark.parametrize(
+    "tag", ["linux_armv7l", "manylinux_2_34_armv7l", "manylinux2014_armv7l.manylinux_2_17_armv7l"]
+)
+def test_a_wheels_name_tells_its_toolchain(tag: str) -> None:
+    targets = Targets.load(PROJECT / "toolchains")
+    wheel = Path(f"x-1-cp311-cp311-{tag}.whl")
+    assert commands.toolchain_of(wheel, targets).data.machine == "armv7l"
+
+
+def test_a_name_that_tells_nothing() -> None:
+    with pytest.raises(UsageError):
+        commands.toolchain_of(Path("x.whl"), Targets.load(PROJECT / "toolchains"))
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    commands.list_everything(json=True)
+    data = json.loads(capsys.readouterr().out)
+    assert "pi3" in data["targets"]["armv7"]
+    assert "3.11" in data["pythons"]
+    assert set(data["recipes"]) >= {"numpy", "tflite-runtime"}
+    assert data["wheels"] == []
+
+
+def test_the_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    commands.list_everything(json=False)
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("pi3", "cp311", "numpy", "wheel tag"))
+
+
+def test_cleaning_only_says_what_would_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "cache" / "store" / "x"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("x")
+    commands.clean(everything=False, yes=False)
+    assert kept.exists()
+    assert "say --yes" in capsys.readouterr().out
+    commands.clean(everything=False, yes=True)
+    assert not kept.exists()
+
+
+def test_cleaning_leaves_wheels_and_sources(tmp_path: Path) -> None:
+    kept = [tmp_path / "dist" / "x.whl", tmp_path / "cache" / "sources" / "x"]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    commands.clean(everything=False, yes=True)
+    assert all(path.exists() for path in kept)
+
+
+def test_a_shell_needs_a_board(ends: Ends) -> None:
+    code, text = ends(commands.shell, "", "")
+    assert code == 2
+    assert "for which board?" in text
+
+
+def test_an_unknown_recipe_is_not_fetched(ends: Ends) -> None:
+    code, text = ends(commands.fetch, ["nunpy"], offline=True)
+    assert code == 2
+    assert "did you mean numpy?" in text

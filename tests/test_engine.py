@@ -1,0 +1,386 @@
+"""The engine: how containers are made, how they end, and what its failures say."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import docker
+import pytest
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from crosspi.engine import LABEL, Engine, Job, Mount, container_user
+from crosspi.errors import BuildError, EngineError
+
+
+class FakeContainer:
+    """Stands in for a container of the SDK."""
+
+    def __init__(self, output: list[bytes], code: int = 0, labels: Mapping[str, str] = {}) -> None:
+        self.output = output
+        self.code = code
+        self.labels = labels
+        self.removed = 0
+        self.killed = 0
+        self.dead = threading.Event()
+        self.archives: dict[str, bytes] = {}
+        self.fails: BaseException | None = None
+
+    def start(self) -> None:
+        if isinstance(self.fails, APIError):
+            raise self.fails
+
+    def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:
+        assert stream
+        assert follow
+        yield from self.output
+        if self.fails:
+            raise self.fails
+
+    def wait(self) -> dict[str, int]:
+        return {"StatusCode": self.code}
+
+    def kill(self) -> None:
+        self.killed += 1
+        self.dead.set()
+
+    def remove(self, *, force: bool, v: bool) -> None:
+        assert force
+        assert v
+        self.removed += 1
+
+    def get_archive(self, path: str) -> tuple[Iterator[bytes], dict[str, Any]]:
+        if path not in self.archives:
+            raise NotFound("no such path")
+        return iter([self.archives[path]]), {}
+
+
+class FakeClient:
+    """Stands in for the SDK's client; it is its own `containers`, `images` and `api`."""
+
+    def __init__(self, container: FakeContainer | None = None) -> None:
+        self.container = container or FakeContainer([])
+        self.created: list[dict[str, Any]] = []
+        self.listed: list[FakeContainer] = []
+        self.events: list[dict[str, Any]] = []
+        self.built: dict[str, Any] = {}
+        self.tags: list[tuple[str, str]] = []
+        self.fails: Exception | None = None
+
+    @property
+    def containers(self) -> FakeClient:
+        return self
+
+    images = api = containers
+
+    def create(self, image: str, argv: list[str], **options: Any) -> FakeContainer:
+        if self.fails:
+            raise self.fails
+        self.created.append({"image": image, "argv": argv, **options})
+        return self.container
+
+    def list(self, **_: Any) -> list[FakeContainer]:
+        return self.listed
+
+    def build(self, **options: Any) -> Iterator[dict[str, Any]]:
+        self.built = options
+        yield from self.events
+
+    def pull(self, *_: Any, **__: Any) -> None:
+        if self.fails:
+            raise self.fails
+
+    def get(self, image: str) -> Any:
+        if self.fails:
+            raise self.fails
+        outer = self
+
+        class Found:
+            attrs = {"Architecture": "arm"}
+
+            def tag(self, tag: str) -> None:
+                outer.tags.append((image, tag))
+
+        return Found()
+
+
+def engine(client: FakeClient) -> Engine:
+    return Engine(cast(docker.DockerClient, client))
+
+
+def run(client: FakeClient, folder: Path, job: Job | None = None) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    job = job or Job("image:1", ["program", "argument"])
+    code = engine(client).run(job, log=folder / "log", line=lines.append)
+    return code, lines
+
+
+# --- connecting -----------------------------------------------------------------------------------
+
+
+def test_no_engine_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    where = f"unix://{tmp_path}/absent.sock"
+    monkeypatch.setenv("DOCKER_HOST", where)
+    with pytest.raises(EngineError, match="no Docker engine answers") as caught:
+        Engine.connect()
+    assert caught.value.exit_code == 6
+    assert caught.value.where == where
+    assert "./inv" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DockerException(
+            "Error while fetching server API version: ('Connection aborted.', "
+            "PermissionError(13, 'Permission denied'))"
+        ),
+        PermissionError(13, "Permission denied"),
+    ],
+)
+def test_no_permission_on_the_socket(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(docker, "DockerClient", refuse)
+    with pytest.raises(EngineError, match="may not talk to the Docker engine") as caught:
+        Engine.connect()
+    assert "group docker" in caught.value.fix
+
+
+def test_a_host_name_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://x")
+    with pytest.raises(EngineError):
+        Engine.connect()
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_a_container_has_no_network_no_capabilities_and_no_root(tmp_path: Path) -> None:
+    client = FakeClient()
+    run(client, tmp_path)
+    (created,) = client.created
+    assert created["network_mode"] == "none"
+    assert created["cap_drop"] == ["ALL"]
+    assert created["security_opt"] == ["no-new-privileges"]
+    assert created["user"] == "{}:{}".format(*container_user())
+    assert not created["user"].startswith("0:")
+    assert "privileged" not in created
+    assert created["labels"] == {LABEL: str(os.getpid())}
+
+
+@pytest.mark.parametrize(("uid", "user"), [(0, 1000), (1234, 1234)])
+def test_jobs_run_as_the_caller_but_never_as_root(
+    monkeypatch: pytest.MonkeyPatch, uid: int, user: int
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(os, "getgid", lambda: uid)
+    assert container_user() == (user, user)
+
+
+def test_mounts_are_read_only_unless_they_say_otherwise(tmp_path: Path) -> None:
+    client = FakeClient()
+    mounts = [Mount(Path("/a"), "/src"), Mount(Path("/b"), "/out", writable=True)]
+    run(client, tmp_path, Job("i", ["x"], mounts=mounts, tmpfs=["/t"], workdir="/out"))
+    (created,) = client.created
+    assert [(m["Source"], m["Target"], m["ReadOnly"]) for m in created["mounts"]] == [
+        ("/a", "/src", True),
+        ("/b", "/out", False),
+    ]
+    assert list(created["tmpfs"]) == ["/t"]
+    assert created["working_dir"] == "/out"
+
+
+def test_the_exit_code_and_the_lines_come_back(tmp_path: Path) -> None:
+    container = FakeContainer([b"one\ntw", b"o\r\n\n", b"\xff!\nlast"], code=3)
+    code, lines = run(FakeClient(container), tmp_path)
+    assert code == 3
+    assert lines == ["one", "two", "\ufffd!", "last"]
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\r\n\n\xff!\nlast"
+    assert container.removed == 1
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(143)])
+def test_an_interruption_removes_the_container(tmp_path: Path, interruption: BaseException) -> None:
+    container = FakeContainer([b"line\n"])
+    container.fails = interruption
+    with pytest.raises(type(interruption)):
+        run(FakeClient(container), tmp_path)
+    assert container.removed == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ConnectionError("Connection aborted."),
+        requests.exceptions.ChunkedEncodingError("Connection broken"),
+        APIError("500 Server Error", explanation="no space left on device"),
+        NotFound("404: no such container"),
+    ],
+)
+def test_an_engine_that_dies_is_one_message(tmp_path: Path, error: Exception) -> None:
+    container = FakeContainer([b"line\n"])
+    container.fails = error
+    with pytest.raises(EngineError, match="the Docker engine failed") as caught:
+        run(FakeClient(container), tmp_path)
+    assert "finished steps are kept" in caught.value.fix
+    assert container.removed == 1
+
+
+def test_an_image_that_is_gone_is_one_message(tmp_path: Path) -> None:
+    client = FakeClient()
+    client.fails = ImageNotFound("404", explanation="No such image: image:1")
+    with pytest.raises(EngineError) as caught:
+        run(client, tmp_path)
+    assert "No such image: image:1" in caught.value.why
+
+
+def test_a_job_that_is_too_long_is_killed(tmp_path: Path) -> None:
+    class Slow(FakeContainer):
+        """Ends only when it is killed."""
+
+        def wait(self) -> dict[str, int]:
+            assert self.dead.wait(60)
+            return {"StatusCode": 137}
+
+    container = Slow([b"line\n"])
+    job = Job("i", ["x"])
+    with pytest.raises(TimeoutError):
+        engine(FakeClient(container)).run(
+            job, log=tmp_path / "log", line=lambda _: None, timeout=0.001
+        )
+    assert container.killed == 1
+    assert container.removed == 1
+
+
+# --- what is left behind --------------------------------------------------------------------------
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_containers_of_dead_runs_are_removed() -> None:
+    client = FakeClient()
+    dead = FakeContainer([], labels={LABEL: str(dead_pid())})
+    alive = FakeContainer([], labels={LABEL: str(os.getpid())})
+    others = [FakeContainer([], labels={LABEL: "copy"}), FakeContainer([])]
+    client.listed = [dead, alive, *others]
+    assert engine(client).remove_stale() == 1
+    assert [c.removed for c in client.listed] == [1, 0, 0, 0]
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+
+def build(client: FakeClient, root: Path) -> list[str]:
+    context = root / "context"
+    context.mkdir(exist_ok=True)
+    (context / "Dockerfile").write_text("FROM base\n")
+    (root / "tool.whl").write_text("wheel")
+    lines: list[str] = []
+    engine(client).build_image(
+        "crosspi/toy:1",
+        context,
+        arguments={"A": "1"},
+        files={"wheels/tool.whl": root / "tool.whl"},
+        platform="linux/arm/v7",
+        log=root / "log",
+        line=lines.append,
+    )
+    return lines
+
+
+def test_an_image_gets_its_tag_when_it_is_whole(tmp_path: Path) -> None:
+    client = FakeClient()
+    client.events = [{"stream": "Step 1\n\nstep 2\n"}, {"aux": {"ID": "sha256:1"}}]
+    assert build(client, tmp_path) == ["Step 1", "step 2"]
+    assert client.tags == [("sha256:1", "crosspi/toy:1")]
+    assert client.built["platform"] == "linux/arm/v7"
+    assert client.built["buildargs"] == {"A": "1"}
+
+
+def test_a_failed_image_has_no_tag_and_names_its_log(tmp_path: Path) -> None:
+    client = FakeClient()
+    client.events = [{"stream": "RUN x\n"}, {"error": "returned a non-zero code: 100"}]
+    with pytest.raises(BuildError, match="could not be built") as caught:
+        build(client, tmp_path)
+    assert caught.value.why == "returned a non-zero code: 100"
+    assert str(tmp_path / "log") in caught.value.fix
+    assert client.tags == []
+    assert "non-zero code" in (tmp_path / "log").read_text()
+
+
+def test_the_build_context_is_the_same_for_the_same_files(tmp_path: Path) -> None:
+    contexts = []
+    for name in ("one", "two"):
+        client = FakeClient()
+        client.events = [{"aux": {"ID": "sha256:1"}}]
+        (tmp_path / name).mkdir()
+        build(client, tmp_path / name)
+        os.utime(tmp_path / name / "tool.whl", (1, 1))
+        contexts.append(client.built["fileobj"].getvalue())
+    assert contexts[0] == contexts[1]
+    with tarfile.open(fileobj=io.BytesIO(contexts[0])) as tar:
+        assert tar.getnames() == ["Dockerfile", "wheels/tool.whl"]
+
+
+def test_the_architecture_of_an_image() -> None:
+    client = FakeClient()
+    assert engine(client).image_architecture("i") == "arm"
+    client.fails = ImageNotFound("404")
+    assert engine(client).image_architecture("i") is None
+    client.fails = APIError("500")
+    with pytest.raises(EngineError):
+        engine(client).image_architecture("i")
+
+
+@pytest.mark.parametrize("error", [APIError("503"), requests.exceptions.ReadTimeout()])
+def test_a_registry_that_does_not_answer_is_no_error(error: Exception) -> None:
+    client = FakeClient()
+    client.fails = error
+    assert engine(client).pull("debian", "bookworm-slim", platform="linux/amd64") is False
+
+
+def test_folders_are_copied_out_of_an_image(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        info = tarfile.TarInfo("python/include/x.h")
+        info.size = 1
+        tar.addfile(info, io.BytesIO(b"x"))
+    client = FakeClient()
+    client.container.archives = {"/opt/python": archive.getvalue()}
+    engine(client).copy_out("i", {"/opt/python": "python", "/absent": "absent"}, tmp_path)
+    assert (tmp_path / "python" / "include" / "x.h").read_text() == "x"
+    assert list((tmp_path / "absent").iterdir()) == []
+    assert client.container.removed == 1
+
+
+def test_a_shell_needs_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="docker program is not installed"):
+        engine(FakeClient()).shell(Job("i", ["bash"]))
+
+
+def test_a_shell_is_as_confined_as_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def call(command: list[str]) -> int:
+        called.append(command)
+        return 0
+
+    monkeypatch.setattr("crosspi.engine.subprocess.call", call)
+    engine(FakeClient()).shell(Job("i", ["bash"], mounts=[Mount(Path("/a"), "/src")]))
+    (command,) = called
+    assert {"--network=none", "--cap-drop=ALL", "--volume=/a:/src:ro"} <= set(command)
+    assert "--user={}:{}".format(*container_user()) in command

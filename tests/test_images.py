@@ -1,0 +1,192 @@
+"""Images: pulled, else bootstrapped; their tags are the hashes of what goes in."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from making import ZEROS, FakeSources, workspace
+
+from crosspi import images
+from crosspi.engine import Engine
+from crosspi.errors import BuildError, DataError, EngineError, HostError
+from crosspi.images import Image, base_image, image_repositories, image_step, toolchain_image
+from crosspi.sources.spec import Source
+
+
+class Registry:
+    """Stands in for the engine: notes what is pulled, imported and built."""
+
+    def __init__(self, *, pulls: bool = False, architecture: str = "arm") -> None:
+        self.pulls = pulls
+        self.architecture = architecture
+        self.tags: dict[str, str] = {}
+        self.built: list[dict[str, Any]] = []
+        self.pulled: list[str] = []
+        self.output = ""
+
+    def image_architecture(self, tag: str) -> str | None:
+        return self.tags.get(tag)
+
+    def pull(self, name: str, tag: str, *, platform: str) -> bool:
+        self.pulled.append(f"{name}:{tag} {platform}")
+        if self.pulls:
+            self.tags[f"{name}:{tag}"] = self.architecture
+        return self.pulls
+
+    def tag(self, image: str, tag: str) -> None:
+        self.tags[tag] = self.tags[image]
+
+    def import_root(self, archive: Path, tag: str, *, platform: str) -> None:
+        assert archive.read_text() == "root"
+        assert platform == "linux/arm/v7"
+        self.tags[tag] = self.architecture
+
+    def build_image(self, tag: str, context: Path, **options: Any) -> None:
+        self.built.append({"tag": tag, "context": context, **options})
+
+    def read_output(self, image: str, argv: list[str]) -> str:
+        assert argv[0] == "apt-get"
+        return self.output + f"# {image}"
+
+    def __call__(self) -> Engine:
+        return cast(Engine, self)
+
+
+def base(engine: Registry, log: Path) -> str:
+    return base_image(engine(), "bookworm", "armhf", log=log / "log", line=lambda _: None)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH of our own."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}")
+    return folder
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_a_base_image_that_is_there_is_taken(tmp_path: Path) -> None:
+    engine = Registry()
+    engine.tags["crosspi/base:bookworm-armhf"] = "arm"
+    assert base(engine, tmp_path) == "crosspi/base:bookworm-armhf"
+    assert engine.pulled == []
+
+
+def test_a_base_image_is_pulled_where_a_registry_answers(tmp_path: Path) -> None:
+    engine = Registry(pulls=True)
+    assert base(engine, tmp_path) == "crosspi/base:bookworm-armhf"
+    assert engine.pulled == ["debian:bookworm-slim linux/arm/v7"]
+
+
+def test_else_it_is_bootstrapped(tmp_path: Path, programs: Path) -> None:
+    program(programs, "mmdebstrap", 'echo "I: $@"; printf root > "$4"')
+    engine = Registry()
+    base(engine, tmp_path)
+    assert engine.tags == {"crosspi/base:bookworm-armhf": "arm"}
+    assert "--architectures=armhf bookworm" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("programs")
+def test_without_mmdebstrap_the_message_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="mmdebstrap is not installed") as caught:
+        base(Registry(), tmp_path)
+    assert caught.value.exit_code == 7
+
+
+def test_a_bootstrap_that_fails_names_its_log(tmp_path: Path, programs: Path) -> None:
+    program(programs, "mmdebstrap", "echo E: no mirror; exit 3")
+    with pytest.raises(BuildError, match="could not make a Debian bookworm") as caught:
+        base(Registry(), tmp_path)
+    assert str(tmp_path / "log") in caught.value.fix
+    assert "E: no mirror" in (tmp_path / "log").read_text()
+
+
+def test_an_image_of_another_architecture_is_not_taken(tmp_path: Path, programs: Path) -> None:
+    program(programs, "mmdebstrap", 'printf root > "$4"')
+    engine = Registry(pulls=True, architecture="amd64")
+    with pytest.raises(EngineError, match="not of the architecture armhf"):
+        base(engine, tmp_path)
+
+
+def test_repositories_are_those_of_apts_configuration(tmp_path: Path) -> None:
+    del tmp_path
+    engine = Registry()
+    engine.output = "http://a/debian/\nhttp://a/debian/\nhttp://b/security\n"
+    found = image_repositories(engine(), "i")
+    assert found[:2] == ["http://a/debian", "http://b/security"]
+
+
+@pytest.mark.usefixtures("programs")
+def test_without_apt_there_are_no_repositories() -> None:
+    assert images.host_repositories() == []
+
+
+WHEEL = Source.model_validate({"file": ZEROS, "origins": [{"local": "tool.whl"}]})
+
+
+def make(root: Path, engine: Registry | None = None, **changes: Any) -> Image:
+    folder = root / "image"
+    folder.mkdir(exist_ok=True)
+    if not (folder / "Dockerfile").exists():
+        (folder / "Dockerfile").write_text("FROM base\n")
+    options: dict[str, Any] = {
+        "suite": "bookworm",
+        "architecture": "armhf",
+        "arguments": {"A": "1"},
+        "wheels": {"tool": WHEEL},
+        "sources": FakeSources.at(root / "sources"),
+        **changes,
+    }
+    return image_step("toy", folder, engine or Registry(), **options)
+
+
+def test_a_tag_is_the_hash_of_what_goes_in(tmp_path: Path) -> None:
+    seen = [make(tmp_path).tag]
+    assert make(tmp_path).tag == seen[0]
+    other = WHEEL.model_copy(update={"file": "sha256:" + 64 * "1"})
+    seen.append(make(tmp_path, suite="trixie").tag)
+    seen.append(make(tmp_path, architecture="amd64").tag)
+    seen.append(make(tmp_path, arguments={"A": "2"}).tag)
+    seen.append(make(tmp_path, wheels={"tool": other}).tag)
+    (tmp_path / "image" / "Dockerfile").write_text("FROM base\nRUN x\n")
+    seen.append(make(tmp_path).tag)
+    assert len(set(seen)) == 6
+    assert all(tag.startswith("crosspi/toy:") for tag in seen)
+
+
+def test_an_image_is_present_only_with_its_architecture(tmp_path: Path) -> None:
+    engine = Registry()
+    made = make(tmp_path, engine)
+    assert made.step.present is not None
+    assert not made.step.present()
+    engine.tags[made.tag] = "amd64"
+    assert not made.step.present()
+    engine.tags[made.tag] = "arm"
+    assert made.step.present()
+
+
+def test_an_image_is_built_on_its_base_with_its_wheels(tmp_path: Path) -> None:
+    engine = Registry(pulls=True)
+    made = make(tmp_path, engine)
+    made.step.action(workspace(tmp_path / "run"))
+    (built,) = engine.built
+    assert built["tag"] == made.tag
+    assert built["arguments"] == {"BASE": "crosspi/base:bookworm-armhf", "A": "1"}
+    assert built["platform"] == "linux/arm/v7"
+    assert [name.split("/")[0] for name in built["files"]] == ["wheels"]
+
+
+def test_an_image_yaml_with_faults_is_told(tmp_path: Path) -> None:
+    (tmp_path / "image.yaml").write_text("suit: x\n")
+    with pytest.raises(DataError, match="3 faults") as caught:
+        toolchain_image(tmp_path, Registry(), FakeSources.at(tmp_path))
+    assert "image.yaml:1: suit: no such field; did you mean suite?" in caught.value.where

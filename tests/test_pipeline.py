@@ -1,0 +1,296 @@
+"""From a request to published wheels, with an engine that only pretends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import (
+    CMAKE,
+    PEP517,
+    FakeEngine,
+    FakeSources,
+    finish,
+    host_path,
+    quiet,
+    write_recipe,
+    write_toolchains,
+)
+
+from crosspi import auditing
+from crosspi.audit.findings import Report
+from crosspi.cli import Terminated
+from crosspi.engine import Job, Line
+from crosspi.errors import BuildError, UsageError
+from crosspi.paths import Paths
+from crosspi.pipeline import Graph, Project, Request, Result, build
+from crosspi.plan import State, closure, pending
+
+PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
+
+
+class Board(FakeEngine):
+    """Pretends that every image is there, and that every command in it succeeds."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            self.work,
+            copied={
+                "include/python3.11/Python.h": "",
+                "include/python3.9/Python.h": "",
+                "sysconfigdata.py": 'build_time_vars = {"VERSION": "3.11", "EXT_SUFFIX": ".so"}',
+                "pip-version": "23",
+            },
+        )
+        self.fails = ""
+
+    def image_architecture(self, tag: str) -> str | None:
+        return "arm" if "python" in tag else "amd64"
+
+    def work(self, job: Job, line: Line) -> int:
+        targets = {m.target for m in job.mounts}
+        if "/index" in targets:
+            return self.smoke(job)
+        commands = (host_path(job, "/step") / "commands.json").read_text()
+        if self.fails and self.fails in commands:
+            line("error: it broke")
+            return 1
+        if "/python" in targets:
+            (host_path(job, "/out") / "tree").mkdir()
+            (host_path(job, "/out") / "tree" / "made.txt").write_text("x")
+        finish(job)
+        return 0
+
+    def smoke(self, job: Job) -> int:
+        out = host_path(job, "/out")
+        (out / "exit.json").write_text('{"install": 0, "harness": 0}')
+        results = {
+            "outcome": "passed",
+            "board": {"machine": "toyl"},
+            "counts": {"passed": 1},
+            "tests": [{"name": "t", "outcome": "passed", "seconds": 0}],
+        }
+        (out / "results.json").write_text(json.dumps(results))
+        return 0
+
+
+def good(path: Path, *_: Any, **__: Any) -> Report:
+    """An audit that finds nothing."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Report(path.name, "toy", digest, (), ())
+
+
+@pytest.fixture(autouse=True)
+def audits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing, "audit_wheel", good)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    root = tmp_path / "checkout"
+    write_toolchains(root / "toolchains")
+    write_recipe(root / "recipes" / "pack", PACK)
+    write_recipe(root / "recipes" / "other", PEP517)
+    for name in ("toolchain", "toy-python"):
+        (root / "dockerfiles" / name).mkdir(parents=True)
+        (root / "dockerfiles" / name / "Dockerfile").write_text("FROM x\n")
+    image = root / "dockerfiles" / "toolchain" / "image.yaml"
+    image.write_text("suite: bookworm\narchitecture: amd64\n")
+    return root
+
+
+def project_at(checkout: Path, board: FakeEngine | None = None) -> Project:
+    root = checkout.parent
+    paths = Paths(project=checkout, cache=root / "cache", dist=root / "dist")
+    project = Project(paths, quiet(), jobs=2)
+    vars(project)["_engine"] = board or Board()
+    vars(project)["sources"] = FakeSources.at(root / "sources")
+    return project
+
+
+def ask(project: Project, *recipes: str, pythons: str = "3.11") -> Request:
+    return project.request(["toy1"], [pythons], recipes)
+
+
+def made(result: Result) -> set[str]:
+    return {o.step.name for o in result.outcomes if o.state is State.BUILT}
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def test_boards_of_one_architecture_are_one_cell(checkout: Path) -> None:
+    request = project_at(checkout).request(["toy1,toy2", "toy"], ["3.11", "cp311,3.9"], ["pack"])
+    assert [c.identifier for c in request.cells] == ["cp311-toy", "cp39-toy"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "pythons", "what", "fix"),
+    [
+        ([], ["3.11"], "for which board?", "toy1, toy2"),
+        (["toy1"], [], "for which Python?", "3.11, 3.9"),
+        (["pi5"], ["3.11"], "not a target", ""),
+        (["toy1"], ["4.0"], "no Python", "invoke list"),
+    ],
+)
+def test_a_request_must_be_understood(
+    checkout: Path, targets: list[str], pythons: list[str], what: str, fix: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        project_at(checkout).request(targets, pythons, [])
+    assert what in caught.value.what
+    assert fix in caught.value.fix
+
+
+def test_a_recipe_that_cannot_serve_a_python_says_why(checkout: Path) -> None:
+    text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"\nunsupported: it is too old')
+    write_recipe(checkout / "recipes" / "pack", text)
+    with pytest.raises(UsageError, match=r"pack 1\.0 cannot serve Python 3\.9") as caught:
+        ask(project_at(checkout), "pack", pythons="3.9")
+    assert caught.value.why == "it is too old"
+
+
+# --- the graph ------------------------------------------------------------------------------------
+
+
+def test_the_graph_of_a_wheel(checkout: Path) -> None:
+    project = project_at(checkout)
+    wheels = Graph(project).wheels(ask(project, "pack"))
+    assert sorted(w.recipe.name for w in wheels) == ["other", "pack"]
+    names = {step.name for w in wheels for step in closure([w.smoke])}
+    assert names == {
+        "image:toolchain",
+        "image:python-cp311-toy",
+        "toolchain:toy",
+        "python:cp311-toy",
+        "compile:pack-toy",
+        *(f"source:{name}" for name in ("main", "extra", "other", "tool")),
+        *(
+            f"{kind}:{recipe}-cp311-toy"
+            for kind in ("build", "wheel", "audit", "smoke")
+            for recipe in ("pack", "other")
+        ),
+    }
+
+
+def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
+    project = project_at(checkout)
+    wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
+    steps = {step.name: step for w in wheels for step in closure([w.smoke])}
+    assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
+    assert len([name for name in steps if name.startswith("build:pack")]) == 2
+
+
+def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
+    project = project_at(checkout)
+    (pack,) = [w for w in Graph(project).wheels(ask(project, "pack")) if w.recipe.name == "pack"]
+    needs = {need.name for need in pack.smoke.needs}
+    assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
+
+
+# --- building -------------------------------------------------------------------------------------
+
+
+def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    assert sorted(p.name for p in result.published) == [
+        "other-2.0-cp311-cp311-linux_toyl.whl",
+        "pack-1.0-cp311-cp311-linux_toyl.whl",
+    ]
+    assert (project.paths.dist / "simple" / "pack" / "index.html").is_file()
+    for wheel in result.published:
+        data = json.loads(wheel.with_name(wheel.name + ".json").read_text())
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
+        assert data["steps"]["smoke"]["sha256"] == digest
+        assert f"step build:{data['recipe']}-cp311-toy" in data["steps"]
+
+
+def rebuilt(checkout: Path, change: Callable[[], object]) -> set[str]:
+    """The steps that a change makes run again."""
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    change()
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    return made(result)
+
+
+def test_nothing_changed_nothing_runs(checkout: Path) -> None:
+    assert rebuilt(checkout, lambda: None) == set()
+
+
+def test_a_changed_smoke_test_runs_only_itself(checkout: Path) -> None:
+    script = checkout / "recipes" / "pack" / "smoke.py"
+    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {"smoke:pack-cp311-toy"}
+
+
+def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
+    def change() -> None:
+        write_recipe(checkout / "recipes" / "pack", PACK.replace("MIT", "Apache-2.0"))
+
+    assert rebuilt(checkout, change) == {
+        f"{kind}:pack-cp311-toy" for kind in ("wheel", "audit", "smoke")
+    }
+
+
+def test_a_changed_python_option_compiles_nothing(checkout: Path) -> None:
+    def change() -> None:
+        text = PACK.replace('INCLUDES: "{python:include}"', 'OTHER: "{python:include}"')
+        write_recipe(checkout / "recipes" / "pack", text)
+
+    assert rebuilt(checkout, change) == {
+        f"{kind}:pack-cp311-toy" for kind in ("build", "wheel", "audit", "smoke")
+    }
+
+
+def test_a_failing_build_publishes_nothing_of_itself(checkout: Path) -> None:
+    board = Board()
+    board.fails = '"module"'
+    project = project_at(checkout, board)
+    result = build(project, ask(project, "pack", "other"), keep_going=True)
+    (error,) = result.errors
+    assert isinstance(error, BuildError)
+    assert "error: it broke" in error.why
+    assert [p.name.split("-")[0] for p in result.published] == ["other"]
+    states = {o.step.name: o.state for o in result.outcomes}
+    assert states["build:pack-cp311-toy"] is State.FAILED
+    assert states["smoke:pack-cp311-toy"] is State.BLOCKED
+
+
+def test_a_failed_build_goes_on_where_it_was(checkout: Path) -> None:
+    board = Board()
+    board.fails = '"module"'
+    project = project_at(checkout, board)
+    build(project, ask(project, "pack"))
+    board.fails = ""
+    assert "compile:pack-toy" not in made(build(project, ask(project, "pack")))
+
+
+def test_sigterm_is_not_taken_for_a_failed_step(checkout: Path) -> None:
+    board = Board()
+
+    def terminated(_job: Job, _line: Line) -> int:
+        raise Terminated("SIGTERM")
+
+    board.on_run = terminated
+    project = project_at(checkout, board)
+    with pytest.raises(Terminated):
+        build(project, ask(project, "pack"), keep_going=True)
+    assert list((project.paths.store / "drafts").iterdir()) == []
+
+
+def test_the_number_of_jobs_changes_no_plan(checkout: Path) -> None:
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    project = project_at(checkout)
+    project.jobs = 77
+    goals = [w.smoke for w in Graph(project).wheels(ask(project, "pack"))]
+    assert pending(goals, project.store) == []
