@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from crosspi.audit import audit_wheel
-from crosspi.audit.law import Promises
 from crosspi.builders import BUILD_PATHS
 from crosspi.errors import AuditError
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell
-from crosspi.wheel import wheel_in
+from crosspi.wheel import promises_of, wheel_in
 
 REPORT = "audit.json"
 
@@ -19,7 +18,7 @@ REPORT = "audit.json"
 def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     """The step that holds a wheel to its target's law and to what its recipe promises."""
     law = cell.toolchain.data.audit
-    promises = recipe.data.promises.get(cell.toolchain.name, Promises())
+    promises = promises_of(recipe, cell)
 
     def act(work: Workspace) -> None:
         path = wheel_in(work.results[wheel.name])

@@ -13,6 +13,7 @@ from crosspi import report
 from crosspi.cli import session
 from crosspi.console import size
 from crosspi.errors import AuditError, NotAWheelError, UsageError
+from crosspi.index import published_manifest
 from crosspi.pipeline import Graph, Project
 from crosspi.pipeline import build as build_wheels
 from crosspi.plan import Outcome, execute, pending
@@ -96,6 +97,7 @@ def smoke(
 def audit(wheel: str, target: str, *, json: bool) -> None:
     """Audit any wheel."""
     from crosspi.audit import audit_wheel
+    from crosspi.audit.law import Promises
 
     with session(json=json) as project:
         path = Path(wheel)
@@ -106,7 +108,9 @@ def audit(wheel: str, target: str, *, json: bool) -> None:
         toolchain = (
             project.targets.toolchain(target) if target else toolchain_of(path, project.targets)
         )
-        found = audit_wheel(path, toolchain.data.audit)
+        # A wheel of ours comes with what its recipe promised; a foreign one promises nothing.
+        promises = Promises.model_validate(published_manifest(path).get("promises", {}))
+        found = audit_wheel(path, toolchain.data.audit, promises)
         if json:
             sys.stdout.write(found.to_json() + "\n")
         else:

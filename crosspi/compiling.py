@@ -224,7 +224,7 @@ def _recipe_files(recipe: Recipe) -> str:
 def _source_mounts(recipe: Recipe, machine: BuildMachine) -> list[Mount]:
     mounts = []
     for name, source in recipe.data.sources.items():
-        path = machine.sources.fetch(name, source)
+        path = machine.sources.fetch(name, source, base=recipe.folder)
         folder = path if path.is_dir() else path.parent
         mounts.append(Mount(folder, f"{builders.SOURCES}/{name}"))
     return mounts

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 import subprocess
 import tarfile
 import threading
@@ -68,6 +69,11 @@ def container_user() -> tuple[int, int]:
     """The user and group that jobs run as: never root."""
     uid, gid = os.getuid(), os.getgid()
     return (uid, gid) if uid else (UNPRIVILEGED, UNPRIVILEGED)
+
+
+def owner(pid: int) -> str:
+    """The label of a process's containers: several machines may share an engine."""
+    return f"{socket.gethostname()}:{pid}"
 
 
 def give_to_container_user(folder: Path) -> None:
@@ -245,7 +251,7 @@ class Engine:
                 network_mode="none",
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                labels={LABEL: str(os.getpid())},
+                labels={LABEL: owner(os.getpid())},
                 init=True,
             )
         late = threading.Event()
@@ -334,8 +340,8 @@ class Engine:
             for container in self._client.containers.list(
                 all=True, filters={"label": LABEL}, ignore_removed=True
             ):
-                owner = str(container.labels.get(LABEL, ""))
-                if owner.isdigit() and not _alive(int(owner)):
+                host, _, pid = str(container.labels.get(LABEL, "")).rpartition(":")
+                if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
                     _remove(container)
                     removed += 1
         return removed

@@ -100,6 +100,15 @@ def proven(dist: Path) -> list[Path]:
     return wheels
 
 
+def published_manifest(wheel: Path) -> Mapping[str, Any]:
+    """The manifest beside a wheel, if it is about exactly this file; else nothing."""
+    try:
+        manifest = json.loads(manifest_of(wheel).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if manifest.get("sha256") == _sha256(wheel) else {}
+
+
 def manifest_of(wheel: Path) -> Path:
     """Where a published wheel's manifest lies."""
     return wheel.with_name(wheel.name + ".json")

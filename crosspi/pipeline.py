@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True)
 class WheelSteps:
-    """The last steps of one wheel."""
+    """The last steps of one wheel, and those of the wheels that pip installs along."""
 
     recipe: Recipe
     cell: Cell
@@ -54,6 +54,7 @@ class WheelSteps:
     wheel: Step
     audit: Step
     smoke: Step
+    installs: tuple[WheelSteps, ...]
 
 
 @dataclass
@@ -172,7 +173,8 @@ def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> St
     def present() -> bool:
         return cache.path(source).exists()
 
-    return Step("source", name, {"pin": source.digest}, (), act, present)
+    # Sources of one name may differ between recipes; the same source of two recipes is one step.
+    return Step("source", f"{name}-{source.digest[:8]}", {"pin": source.digest}, (), act, present)
 
 
 class Graph:
@@ -240,11 +242,13 @@ class Graph:
             for name in recipe.data.requires.build
         }
         names = [canonicalize_name(Requirement(r).name) for r in recipe.data.requires.run]
-        installs = {
-            name: self._wheel(self._project.recipes.by_name[name], cell)
+        direct = [
+            self._wheel(self._project.recipes.by_name[name], cell)
             for name in names
             if name in self._project.recipes.by_name
-        }
+        ]
+        # pip on the board installs what those need as well.
+        installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
         image, python = self._python(cell)
         built = build_step(
             recipe,
@@ -262,13 +266,13 @@ class Graph:
             recipe,
             cell,
             image=image,
-            wheels=[wheel, *(steps.wheel for steps in installs.values())],
-            audits=[audit, *(steps.audit for steps in installs.values())],
+            wheels=[wheel, *(steps.wheel for steps in installs)],
+            audits=[audit, *(steps.audit for steps in installs)],
             engine=self._project.engine,
             sources=self._project.sources,
             level=self._level,
         )
-        self._wheels[key] = WheelSteps(recipe, cell, built, wheel, audit, smoke)
+        self._wheels[key] = WheelSteps(recipe, cell, built, wheel, audit, smoke, tuple(installs))
         return self._wheels[key]
 
 

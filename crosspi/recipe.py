@@ -123,7 +123,6 @@ class WheelFile(Model):
     to: RelativePath
     source: str | None = Field(default=None, alias="from")
     text: str | None = None
-    strip: bool = False
 
 
 class Licence(Model):

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import canonicalize_name
 
 from crosspi import __version__
+from crosspi.audit.law import Promises
 from crosspi.errors import BuildError
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
@@ -166,6 +167,11 @@ def wheel_in(folder: Path) -> Path:
     return path
 
 
+def promises_of(recipe: Recipe, cell: Cell) -> Promises:
+    """What a recipe says about its wheels for a cell's architecture."""
+    return recipe.data.promises.get(cell.toolchain.name, Promises())
+
+
 def manifest(
     recipe: Recipe, cell: Cell, wheel: Path, steps: Mapping[str, Mapping[str, object]]
 ) -> str:
@@ -181,6 +187,7 @@ def manifest(
                 "version": recipe.data.version,
                 "licence": recipe.data.licence,
                 "build_identifier": cell.identifier,
+                "promises": promises_of(recipe, cell).model_dump(mode="json"),
                 "python": cell.python.version,
                 "toolchain": {
                     "name": cell.toolchain.name,

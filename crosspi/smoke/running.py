@@ -60,7 +60,7 @@ def smoke_step(
         write_index(staged, [staged / path.name for path in paths])
         give_to_container_user(work.out)
         data = {
-            name: sources.fetch(name, recipe.data.sources[name]) / folder
+            name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
             for name, folder in recipe.data.smoke.data.items()
         }
         job = board_job(recipe, cell, image.tag, staged, data, work.out, level=level)

@@ -15,6 +15,7 @@ from proxy import Proxy
 from workshop import BUILD, CODE, SMOKE, Run, Workshop
 
 from crosspi.engine import LABEL, Engine
+from crosspi.engine import owner as engine_owner
 from crosspi.host import engine_addresses
 
 pytestmark = pytest.mark.e2e
@@ -156,7 +157,7 @@ def containers(owner: int) -> list[str]:
     """The commands of the containers that a crosspi process has."""
     client = docker.DockerClient(base_url=engine_addresses()[0])
     found = client.containers.list(
-        all=True, filters={"label": f"{LABEL}={owner}"}, ignore_removed=True
+        all=True, filters={"label": f"{LABEL}={engine_owner(owner)}"}, ignore_removed=True
     )
     return [" ".join(container.attrs["Config"]["Cmd"]) for container in found]
 
