@@ -16,7 +16,7 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from crosspi.engine import LABEL, Engine, Job, Mount, container_user
+from crosspi.engine import LABEL, Engine, Job, Mount, container_user, owner
 from crosspi.errors import BuildError, EngineError
 
 
@@ -174,7 +174,7 @@ def test_a_container_has_no_network_no_capabilities_and_no_root(tmp_path: Path) 
     assert created["user"] == "{}:{}".format(*container_user())
     assert not created["user"].startswith("0:")
     assert "privileged" not in created
-    assert created["labels"] == {LABEL: str(os.getpid())}
+    assert created["labels"] == {LABEL: owner(os.getpid())}
 
 
 @pytest.mark.parametrize(("uid", "user"), [(0, 1000), (1234, 1234)])
@@ -272,12 +272,16 @@ def dead_pid() -> int:
 
 def test_containers_of_dead_runs_are_removed() -> None:
     client = FakeClient()
-    dead = FakeContainer([], labels={LABEL: str(dead_pid())})
-    alive = FakeContainer([], labels={LABEL: str(os.getpid())})
-    others = [FakeContainer([], labels={LABEL: "copy"}), FakeContainer([])]
+    dead = FakeContainer([], labels={LABEL: owner(dead_pid())})
+    alive = FakeContainer([], labels={LABEL: owner(os.getpid())})
+    others = [
+        FakeContainer([], labels={LABEL: "another-machine:1"}),
+        FakeContainer([], labels={LABEL: "copy"}),
+        FakeContainer([]),
+    ]
     client.listed = [dead, alive, *others]
     assert engine(client).remove_stale() == 1
-    assert [c.removed for c in client.listed] == [1, 0, 0, 0]
+    assert [c.removed for c in client.listed] == [1, 0, 0, 0, 0]
 
 
 # --- images ---------------------------------------------------------------------------------------

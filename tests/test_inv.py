@@ -34,6 +34,15 @@ BINFMT = "enabled\ninterpreter /usr/bin/qemu-arm-static\nflags: PF\n"
 CHANGES = ("apt-get", "dockerd", "setsid", "mount", "systemctl", "sudo", "usermod", "python3 -m")
 
 
+#: In the place of crosspi: says what it was given.
+PROGRAM = """
+import os, sys
+given = "".join(f"[{argument}]" for argument in sys.argv[1:])
+print(given, "in", os.getcwd(), "with", os.environ.get("DOCKER_HOST", ""))
+sys.exit(int(os.environ["CODE"]))
+"""
+
+
 class Machine:
     """A checkout, a PATH of its own, a socket where an engine may answer, a fake binfmt_misc."""
 
@@ -74,6 +83,8 @@ class Machine:
         inv.write_text(script)
         inv.chmod(0o755)
         (self.checkout / "requirements.lock").write_text("invoke==1\n")
+        (self.checkout / "crosspi").mkdir()
+        (self.checkout / "crosspi/__main__.py").write_text(PROGRAM)
 
     def fake(self, name: str, does: str = "", code: int = 0) -> None:
         """A program that notes how it was called."""
@@ -87,16 +98,17 @@ class Machine:
         folder = self.checkout / ".venv/bin"
         folder.mkdir(parents=True)
         (folder / "python").symlink_to(sys.executable)
-        (folder / "invoke").write_text(
-            '#!/bin/bash\nprintf "[%s]" "$@"; echo " in $PWD with ${DOCKER_HOST:-}"\nexit $CODE\n'
-        )
-        (folder / "invoke").chmod(0o755)
         lock = hashlib.sha256((self.checkout / "requirements.lock").read_bytes()).hexdigest()
         stamp = f"{lock} {Path(sys.executable).resolve()} {self.checkout}"
         (self.checkout / ".venv/crosspi-stamp").write_text(stamp)
 
     def inv(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        environ = {"PATH": str(self.bin), "HOME": str(self.folder / "home"), "CODE": "0"}
+        environ = {
+            "PATH": str(self.bin),
+            "HOME": str(self.folder / "home"),
+            "CODE": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return subprocess.run(
             [str(self.checkout / "inv"), *arguments],
             cwd=cwd or self.folder,
@@ -384,12 +396,12 @@ if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"
   cat >"$3/bin/python" <<'END'
 #!/bin/bash
+[ "$1 $2 $3" != "-P -m crosspi" ] || { echo ran; exit; }
 echo "pip $*" >>"SAID"
 sleep "${SLOW:-0}"
 exit ${PIP_CODE:-0}
 END
-  printf '#!/bin/bash\\necho ran' >"$3/bin/invoke"
-  chmod +x "$3/bin/python" "$3/bin/invoke"
+  chmod +x "$3/bin/python"
   exit
 fi
 """

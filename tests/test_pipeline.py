@@ -168,7 +168,7 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
         "toolchain:toy",
         "python:cp311-toy",
         "compile:pack-toy",
-        *(f"source:{name}" for name in ("main", "extra", "other", "tool")),
+        *(f"source:{n}-{str(i) * 8}" for i, n in enumerate(("main", "extra", "other", "tool"))),
         *(
             f"{kind}:{recipe}-cp311-toy"
             for kind in ("build", "wheel", "audit", "smoke")
