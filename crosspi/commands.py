@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
 from crosspi import report
 from crosspi.cli import session
 from crosspi.console import size
@@ -117,7 +119,7 @@ def audit(wheel: str, target: str, *, json: bool) -> None:
             sys.stdout.write(found.to_text() + "\n")
         if not found.ok:
             raise AuditError(
-                f"{path.name} breaks the law of {toolchain.name}: {len(found.errors)} findings",
+                f"{path.name} breaks the law of {toolchain.name}",
                 where=wheel,
                 fix="each finding above names its way out",
             )
@@ -127,17 +129,29 @@ def toolchain_of(wheel: Path, targets: Targets) -> Toolchain:
     """The toolchain that a wheel's name speaks of.
 
     Raises:
+        NotAWheelError: it is not a wheel's name.
         UsageError: its platform tag is none of ours.
     """
-    tag = wheel.name.removesuffix(".whl").rsplit("-", 1)[-1]
+    try:
+        *_, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        raise NotAWheelError(
+            f"{wheel.name} is not the name of a wheel",
+            where=str(wheel),
+            why=str(error),
+            fix="a wheel's name is NAME-VERSION-PYTHON-ABI-PLATFORM.whl (PEP 427)",
+        ) from error
+    platforms = sorted({tag.platform for tag in tags})
     for toolchain in targets.toolchains.values():
-        if any(toolchain.data.audit.accepts_platform(part) for part in tag.split(".")):
+        # What is for any platform must hold no machine code, whatever the law.
+        if "any" in platforms or any(map(toolchain.data.audit.accepts_platform, platforms)):
             return toolchain
+    boards = [board for t in targets.toolchains.values() for board in t.data.boards]
     raise UsageError(
         f"the name of {wheel.name} does not tell which board it is for",
         where=str(wheel),
-        why=f"its platform tag is '{tag}'",
-        fix="say it: --target " + " or --target ".join(sorted(targets.toolchains)),
+        why="its platform tag is " + " or ".join(platforms),
+        fix="name the board that it is held to: --target " + "|".join(boards),
     )
 
 

@@ -43,6 +43,7 @@ def _audit_open_wheel(
     wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str]
 ) -> Report:
     findings = list(check_wheel(wheel, law))
+    law = _honest_floor(wheel, law)
     elves: list[str] = []
     for member in wheel.members:
         head = b"" if member.is_dir() else wheel.head(member)
@@ -154,13 +155,26 @@ def _check_kind(wheel: Wheel, has_elf: bool) -> Iterator[Finding]:
         yield finding("pure-python", wheel.path.name, "it holds no machine code", severity="note")
 
 
+def _promised_glibc(wheel: Wheel) -> list[Version]:
+    """The glibc versions that a wheel's manylinux tags name (PEP 600)."""
+    found = (_manylinux_glibc(platform) for platform in wheel.platforms)
+    return [version for version in found if version is not None]
+
+
+def _honest_floor(wheel: Wheel, law: Law) -> Law:
+    """The law for a wheel whose name asks for a newer glibc than the law's floor.
+
+    pip does not install it where the system's is older, so the name keeps the promise.
+    """
+    promised = _promised_glibc(wheel)
+    if not promised or min(promised) <= Version(law.glibc):
+        return law
+    return law.model_copy(update={"glibc": str(min(promised))})
+
+
 def _check_glibc_tag(wheel: Wheel, facts: Sequence[FileFacts]) -> Iterator[Finding]:
-    """A manylinux tag promises a glibc (PEP 600); the files keep to the lowest promise."""
-    promised = [
-        version
-        for platform in wheel.platforms
-        if (version := _manylinux_glibc(platform)) is not None
-    ]
+    """A manylinux tag promises a glibc; the files keep to the lowest promise."""
+    promised = _promised_glibc(wheel)
     if not promised:
         return
     for fact in facts:

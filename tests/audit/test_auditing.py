@@ -255,3 +255,11 @@ def test_tree_carries_its_libraries(arm: Toolbox, tmp_path: Path) -> None:
     (tmp_path / "libc-2.40.so").write_bytes(Path(library).read_bytes())
     assert Elf(Path(library).read_bytes()).soname == "libc.so.6"
     assert audit_tree(tmp_path, V6).findings == ()
+
+
+def test_a_name_that_asks_for_a_newer_glibc_is_honest(arm: Toolbox, tmp_path: Path) -> None:
+    """pip does not install it on older systems, so the floor of our own wheels is not its."""
+    library = arm.library("libc.so.6", "GLIBC_2.30", "new")
+    data = arm.shared(Source("  b new\n", links=(library,), arch="armv7-a"))
+    honest = make_wheel(tmp_path, {MODULE: data}, tag="cp311-cp311-manylinux_2_30_armv7l")
+    assert wheel_codes(honest, V7) == []
