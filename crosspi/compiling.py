@@ -12,7 +12,7 @@ from types import ModuleType
 from crosspi import builders
 from crosspi.builders import BuildContext, Command, cmake, pep517
 from crosspi.engine import Engine, Job, Mount, give_to_container_user
-from crosspi.errors import BuildError
+from crosspi.errors import BuildError, disk_full, tells_disk_full
 from crosspi.images import Image
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
@@ -318,6 +318,8 @@ def _run(
         work.line(text)
 
     code = machine.engine().run(job, log=work.log, line=line)
+    if code and tells_disk_full("\n".join(tail)):
+        raise disk_full("running a command in the build container", where=str(work.out.parent))
     if code:
         raise BuildError(
             f"a command in the build container failed (exit code {code})",

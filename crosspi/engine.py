@@ -26,7 +26,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import Mount as DockerMount
 
-from crosspi.errors import BuildError, EngineError
+from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
 from crosspi.host import engine_addresses
 
 LABEL = "crosspi.owner"
@@ -209,6 +209,8 @@ class Engine:
                         line(part)
                 if "aux" in event:
                     image = str(event["aux"].get("ID", image))
+                if tells_disk_full(str(event.get("error", ""))):
+                    raise disk_full(f"building the image {tag}", where="the engine's own folder")
                 if "error" in event:
                     raise BuildError(
                         f"the image {tag} could not be built",
@@ -389,6 +391,8 @@ def _engine_errors() -> Iterator[None]:
     try:
         yield
     except (DockerException, requests.exceptions.RequestException, ConnectionError) as error:
+        if tells_disk_full(str(error)):
+            raise disk_full("the Docker engine worked", where="the engine's own folder") from error
         raise EngineError(
             "the Docker engine failed",
             why=f"it stopped or refused: {_short(error)}",

@@ -144,15 +144,25 @@ class Interrupted(CrosspiError):
 def from_os_error(error: OSError, *, doing: str) -> CrosspiError | None:
     """The project's error for an operating system one, or None where it has no better words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        path = os.fsdecode(error.filename) if error.filename else ""
-        return DiskFullError(
-            f"no space left while {doing}",
-            where=path,
-            why="the disk or quota behind this folder is full",
-            fix="free some space (`invoke clean` shows what crosspi keeps), "
-            "or point CROSSPI_CACHE at a larger disk",
-        )
+        return disk_full(doing, where=os.fsdecode(error.filename) if error.filename else "")
     return None
+
+
+def disk_full(doing: str, *, where: str) -> DiskFullError:
+    """The error for a full disk, wherever it was noticed."""
+    return DiskFullError(
+        f"no space left while {doing}",
+        where=where,
+        why="the disk or quota behind this folder is full",
+        fix="free some space (`invoke clean` shows what crosspi keeps), "
+        "or point CROSSPI_CACHE at a larger disk",
+    )
+
+
+def tells_disk_full(text: str) -> bool:
+    """Whether what a program printed says that the disk is full (strerror of ENOSPC, EDQUOT)."""
+    lower = text.lower()
+    return "no space left on device" in lower or "disk quota exceeded" in lower
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ from crosspi.compiling import (
     toolchain_step,
 )
 from crosspi.engine import Job, Line
-from crosspi.errors import BuildError
+from crosspi.errors import BuildError, DiskFullError
 from crosspi.plan import Step
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Targets
@@ -306,6 +306,18 @@ def test_a_failing_container_shows_the_end_of_its_log(
     assert error.why.splitlines()[-1] == "error: no such thing"
     assert len(error.why.splitlines()) == TAIL + 1
     assert "invoke shell" in error.fix
+
+
+def test_a_full_disk_inside_the_container_is_told_as_one(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    def run(_: Job, line: Line) -> int:
+        line("fatal error: error writing to /work/x.o: No space left on device")
+        return 1
+
+    with pytest.raises(DiskFullError) as caught:
+        run_compile(tmp_path, recipe, cell, run)
+    assert caught.value.exit_code == 13
 
 
 def test_a_build_starts_from_a_copy_of_what_was_compiled(

@@ -17,7 +17,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from crosspi.engine import LABEL, Engine, Job, Mount, container_user, owner
-from crosspi.errors import BuildError, EngineError
+from crosspi.errors import BuildError, DiskFullError, EngineError
 
 
 class FakeContainer:
@@ -217,12 +217,20 @@ def test_an_interruption_removes_the_container(tmp_path: Path, interruption: Bas
     assert container.removed == 1
 
 
+def test_the_engines_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    error = APIError("500 Server Error", explanation="no space left on device")
+    container = FakeContainer([])
+    container.fails = error
+    with pytest.raises(DiskFullError):
+        run(FakeClient(container), tmp_path)
+
+
 @pytest.mark.parametrize(
     "error",
     [
         requests.exceptions.ConnectionError("Connection aborted."),
         requests.exceptions.ChunkedEncodingError("Connection broken"),
-        APIError("500 Server Error", explanation="no space left on device"),
+        APIError("500 Server Error", explanation="driver failed"),
         NotFound("404: no such container"),
     ],
 )

@@ -7,7 +7,13 @@ import errno
 import pytest
 
 from crosspi import errors
-from crosspi.errors import CrosspiError, DiskFullError, did_you_mean, from_os_error
+from crosspi.errors import (
+    CrosspiError,
+    DiskFullError,
+    did_you_mean,
+    from_os_error,
+    tells_disk_full,
+)
 
 
 def kinds() -> list[type[CrosspiError]]:
@@ -64,3 +70,15 @@ def test_near_names_are_suggested() -> None:
 
 def test_without_near_names_all_are_listed() -> None:
     assert did_you_mean("zzz", ["pi3", "pi2"]) == "known: pi2, pi3"
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("cc1: fatal error: No space left on device", True),
+        ("write: disk quota exceeded", True),
+        ("fatal error: no such file", False),
+    ],
+)
+def test_programs_tell_of_a_full_disk(text: str, full: bool) -> None:
+    assert tells_disk_full(text) is full
