@@ -4,50 +4,35 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from crosspi import builders
 from crosspi.builders import BuildContext, Command, cmake, pep517
-from crosspi.engine import Engine, Job, Mount, give_to_container_user
-from crosspi.errors import BuildError, disk_full, tells_disk_full
-from crosspi.images import Image
+from crosspi.engine import Job, Mount
+from crosspi.machine import (
+    SCRATCH,
+    BuildMachine,
+    build_job,
+    driver_digest,
+    run_commands,
+    source_mounts,
+)
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
-from crosspi.sources.cache import SourceCache
-from crosspi.store import Cost
 from crosspi.targets import Cell, Toolchain
 
 BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517}
-#: Lines of a failed step's log that are shown with its error.
-TAIL = 15
-#: In a build container, beside the folders that `builders` names.
-_CACHES = "/cache"
+#: Where `build_step` finds what `compile_step` left.
 _BEFORE = "/before"
-_STEP = "/step"
-#: On disk: zig keeps gigabytes there while it compiles, which would not fit into memory.
-_SCRATCH = "/scratch"
-
-
-@dataclass(frozen=True)
-class BuildMachine:
-    """What all steps in build containers share.
-
-    Attributes:
-        engine: gives the engine, when it is needed.
-        image: the toolchain image.
-        sources: where sources come from.
-        caches: folder for ccache's and zig's caches.
-        jobs: how many compiles run at once.
-    """
-
-    engine: Callable[[], Engine]
-    image: Image
-    sources: SourceCache
-    caches: Path
-    jobs: int
+TOOLCHAIN_ENVIRONMENT: Mapping[str, str] = {
+    "CROSSPI_TOOLCHAIN": builders.TOOLCHAIN,
+    "CCACHE_COMPILERTYPE": "clang",
+    # zig is known by its version: the wrapper's flags are on the command line.
+    "CCACHE_COMPILERCHECK": "zig version",
+}
 
 
 def toolchain_script(toolchain: Toolchain) -> str:
@@ -78,12 +63,12 @@ def toolchain_step(toolchain: Toolchain, machine: BuildMachine) -> Step:
         data = work.out.parent / "data"
         data.mkdir()
         (data / "toolchain.sh").write_text(script, encoding="utf-8")
-        _run(
+        run_commands(
             machine,
             work,
-            toolchain=data,
             commands=[{"argv": ["make-toolchain", builders.OUT], "cwd": "/tmp"}],
-            mounts=[],
+            mounts=[Mount(data, builders.TOOLCHAIN)],
+            environment=TOOLCHAIN_ENVIRONMENT,
         )
 
     return Step("toolchain", toolchain.name, {"data": digest(script)}, (machine.image.step,), act)
@@ -107,12 +92,16 @@ def compile_step(
         return None
 
     def act(work: Workspace) -> None:
-        _run(
+        run_commands(
             machine,
             work,
-            toolchain=work.results[toolchain_made.name],
             commands=commands,
-            mounts=[*_source_mounts(recipe, machine), Mount(recipe.folder, builders.RECIPE)],
+            environment=TOOLCHAIN_ENVIRONMENT,
+            mounts=[
+                Mount(work.results[toolchain_made.name], builders.TOOLCHAIN),
+                *source_mounts(recipe.data.sources, recipe.folder, machine),
+                Mount(recipe.folder, builders.RECIPE),
+            ],
             work_is_result=True,
         )
 
@@ -121,6 +110,7 @@ def compile_step(
     inputs = {
         "recipe": digest(described),
         "files of the recipe": _recipe_files(recipe),
+        "driver": driver_digest(),
     }
     needs = (machine.image.step, toolchain_made, *sources)
     return Step("compile", f"{recipe.name}-{toolchain.name}", inputs, needs, act)
@@ -164,7 +154,8 @@ def build_step(
         python = work.results[python_made.name]
         values = json.loads((python / "python.json").read_text(encoding="utf-8"))
         mounts = [
-            *_source_mounts(recipe, machine),
+            Mount(work.results[toolchain_made.name], builders.TOOLCHAIN),
+            *source_mounts(recipe.data.sources, recipe.folder, machine),
             Mount(recipe.folder, builders.RECIPE),
             Mount(python, builders.PYTHON),
         ]
@@ -176,10 +167,10 @@ def build_step(
         for name, wheel in wheels.items():
             mounts.append(Mount(work.results[wheel.name], f"/wheels/{name}"))
             first.append({"unpack": f"/wheels/{name}/*.whl", "to": f"{builders.NEEDS}/{name}"})
-        _run(
+        run_commands(
             machine,
             work,
-            toolchain=work.results[toolchain_made.name],
+            environment=TOOLCHAIN_ENVIRONMENT,
             commands=[*first, *commands(values, machine.jobs)],
             mounts=mounts,
             tmpfs=(builders.NEEDS,),
@@ -192,6 +183,7 @@ def build_step(
     inputs = {
         "recipe": digest(symbolic),
         "files of the recipe": _recipe_files(recipe),
+        "driver": driver_digest(),
     }
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
     if compiled is not None:
@@ -202,16 +194,17 @@ def build_step(
 
 def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, work: Path) -> Job:
     """A job for an interactive look into a build container."""
-    return _job(
+    return build_job(
         machine,
         ["bash"],
-        toolchain=toolchain_folder,
+        environment=TOOLCHAIN_ENVIRONMENT,
         mounts=[
-            *_source_mounts(recipe, machine),
+            Mount(toolchain_folder, builders.TOOLCHAIN),
+            *source_mounts(recipe.data.sources, recipe.folder, machine),
             Mount(recipe.folder, builders.RECIPE),
             Mount(work, builders.WORK, writable=True),
         ],
-        tmpfs=("/tmp", builders.OUT, _SCRATCH),
+        tmpfs=("/tmp", builders.OUT, SCRATCH),
     )
 
 
@@ -219,121 +212,3 @@ def _recipe_files(recipe: Recipe) -> str:
     """What the build can read of the recipe's folder: all but its data and its smoke test."""
     paths = [p for p in sorted(recipe.folder.iterdir()) if not p.name.startswith("smoke")]
     return digest_files(*(p for p in paths if p.name != "recipe.yaml"))
-
-
-def _source_mounts(recipe: Recipe, machine: BuildMachine) -> list[Mount]:
-    mounts = []
-    for name, source in recipe.data.sources.items():
-        path = machine.sources.fetch(name, source, base=recipe.folder)
-        folder = path if path.is_dir() else path.parent
-        mounts.append(Mount(folder, f"{builders.SOURCES}/{name}"))
-    return mounts
-
-
-def _job(
-    machine: BuildMachine,
-    argv: Sequence[str],
-    *,
-    toolchain: Path,
-    mounts: Sequence[Mount],
-    tmpfs: Sequence[str],
-) -> Job:
-    caches = {"ccache": machine.caches / "ccache", "zig": machine.caches / "zig"}
-    for folder in caches.values():
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            give_to_container_user(folder)
-    return Job(
-        image=machine.image.tag,
-        argv=argv,
-        mounts=[
-            Mount(toolchain, builders.TOOLCHAIN),
-            *(Mount(path, f"{_CACHES}/{name}", writable=True) for name, path in caches.items()),
-            *mounts,
-        ],
-        environment={
-            "CROSSPI_TOOLCHAIN": builders.TOOLCHAIN,
-            "CROSSPI_DROPPED_FLAGS": "/tmp/dropped-flags",
-            "ZIG_GLOBAL_CACHE_DIR": f"{_CACHES}/zig",
-            "ZIG_LOCAL_CACHE_DIR": f"{_SCRATCH}/zig",
-            "CCACHE_DIR": f"{_CACHES}/ccache",
-            "CCACHE_COMPILERTYPE": "clang",
-            # zig is known by its version: the wrapper's flags are on the command line.
-            "CCACHE_COMPILERCHECK": "zig version",
-            "CCACHE_STATSLOG": "/tmp/ccache-stats",
-            "CCACHE_UMASK": "002",
-            "SOURCE_DATE_EPOCH": "315532800",
-            "LC_ALL": "C.UTF-8",
-        },
-        tmpfs=tmpfs,
-        workdir=builders.WORK,
-    )
-
-
-def _run(
-    machine: BuildMachine,
-    work: Workspace,
-    *,
-    toolchain: Path,
-    commands: Sequence[Command],
-    mounts: Sequence[Mount],
-    tmpfs: Sequence[str] = (),
-    work_is_result: bool = False,
-) -> None:
-    """Run commands in a build container.
-
-    Raises:
-        BuildError: one failed; has the log's last lines and its path.
-    """
-    other = work.out.parent / "work"
-    step = work.out.parent / "step"
-    scratch = work.out.parent / "scratch"
-    for folder in (other, step, scratch, work.out):
-        folder.mkdir(exist_ok=True)
-        give_to_container_user(folder)
-    usage = f"{_STEP}/usage.json"
-    (step / "commands.json").write_text(
-        json.dumps({"commands": list(commands), "environment": {}, "usage": usage}),
-        encoding="utf-8",
-    )
-    working, result = (work.out, other) if work_is_result else (other, work.out)
-    job = _job(
-        machine,
-        ["run-commands", f"{_STEP}/commands.json"],
-        toolchain=toolchain,
-        mounts=[
-            Mount(working, builders.WORK, writable=True),
-            Mount(result, builders.OUT, writable=True),
-            Mount(step, _STEP, writable=True),
-            Mount(scratch, _SCRATCH, writable=True),
-            *mounts,
-        ],
-        tmpfs=("/tmp", *tmpfs),
-    )
-    tail: list[str] = []
-
-    def line(text: str) -> None:
-        tail.append(text)
-        del tail[:-TAIL]
-        work.line(text)
-
-    code = machine.engine().run(job, log=work.log, line=line)
-    if code and tells_disk_full("\n".join(tail)):
-        raise disk_full("running a command in the build container", where=str(work.out.parent))
-    if code:
-        raise BuildError(
-            f"a command in the build container failed (exit code {code})",
-            where=f"the whole log: {work.log}",
-            why="its last lines:\n" + "\n".join(tail),
-            fix="`invoke shell` opens a shell in the same container",
-        )
-    used = json.loads((step / "usage.json").read_text(encoding="utf-8"))
-    work.cost = Cost(
-        cpu=used["cpu"], ccache_hits=used["ccache_hits"], ccache_misses=used["ccache_misses"]
-    )
-    dropped = used.get("dropped_flags", {})
-    if dropped:
-        work.notes["dropped flags"] = dropped
-        work.line(
-            "flags changed by the wrapper: " + ", ".join(f"{n}× {f}" for f, n in dropped.items())
-        )

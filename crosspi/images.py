@@ -196,11 +196,11 @@ def image_step(
     return Image(step=step, tag=tag)
 
 
-def toolchain_image(folder: Path, engine: Callable[[], Engine], sources: SourceCache) -> Image:
-    """The build machine: host tools only, the same for every target."""
+def tools_image(folder: Path, engine: Callable[[], Engine], sources: SourceCache) -> Image:
+    """The image of a build machine: host tools only, described by its `image.yaml`."""
     data = Document.read(folder / "image.yaml").model(ImageData)
     return image_step(
-        "toolchain",
+        folder.name,
         folder,
         engine,
         suite=data.suite,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,21 +13,23 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from crosspi.auditing import REPORT, audit_step
-from crosspi.compiling import BuildMachine, build_step, compile_step, toolchain_step
+from crosspi.compiling import build_step, compile_step, toolchain_step
 from crosspi.console import Console
 from crosspi.engine import Engine
 from crosspi.errors import CrosspiError, Interrupted, UsageError
-from crosspi.images import Image, base_image, image_repositories, toolchain_image
+from crosspi.images import Image, base_image, image_repositories, tools_image
 from crosspi.index import publish
+from crosspi.machine import BuildMachine
+from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
 from crosspi.paths import Paths
 from crosspi.plan import Outcome, Step, Workspace, closure, execute
-from crosspi.pythons import python_image, python_step
+from crosspi.pythons import image_name, packaged_image, python_step
 from crosspi.recipe import Recipe, Recipes
 from crosspi.smoke.running import smoke_step
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.store import Store
-from crosspi.targets import Cell, Targets, Toolchain, split_words
+from crosspi.targets import Cell, PackagedPython, Targets, Toolchain, split_words
 from crosspi.wheel import manifest, wheel_in, wheel_step
 
 
@@ -80,6 +82,10 @@ class Project:
     @cached_property
     def recipes(self) -> Recipes:
         return Recipes.load(self.paths.recipes)
+
+    @cached_property
+    def parts(self) -> Mapping[str, Part]:
+        return load_parts(self.paths.recipes)
 
     @cached_property
     def store(self) -> Store:
@@ -156,7 +162,7 @@ class Project:
         """The build machine that all compile steps share."""
         return BuildMachine(
             engine=self.engine,
-            image=toolchain_image(self.paths.dockerfiles / "toolchain", self.engine, self.sources),
+            image=tools_image(self.paths.dockerfiles / "toolchain", self.engine, self.sources),
             sources=self.sources,
             caches=self.paths.cache,
             jobs=self.jobs,
@@ -189,6 +195,7 @@ class Graph:
         self._pythons: dict[str, tuple[Image, Step]] = {}
         self._wheels: dict[tuple[str, str], WheelSteps] = {}
         self._sources: dict[str, Step] = {}
+        self._parts: dict[str, Step] = {}
 
     def wheels(self, request: Request) -> list[WheelSteps]:
         """The steps of every wheel of a request, with the wheels that those need."""
@@ -197,7 +204,7 @@ class Graph:
                 self._wheel(recipe, cell)
         return list(self._wheels.values())
 
-    def source_steps(self, recipe: Recipe) -> list[Step]:
+    def source_steps(self, recipe: Recipe | Part) -> list[Step]:
         """One step for each source of a recipe."""
         steps = []
         for name, source in recipe.data.sources.items():
@@ -217,9 +224,31 @@ class Graph:
     def _python(self, cell: Cell) -> tuple[Image, Step]:
         if cell.identifier not in self._pythons:
             project = self._project
-            image = python_image(cell, project.paths.dockerfiles, project.engine, project.sources)
+            data = cell.image
+            if isinstance(data, PackagedPython):
+                image = packaged_image(
+                    cell, data, project.paths.dockerfiles, project.engine, project.sources
+                )
+            else:
+                built = self._part(project.parts[data.part])
+                audited = part_audit_step(project.parts[data.part], built, cell.toolchain)
+                image = root_image(
+                    image_name(cell), built, audited, project.engine, platform=data.platform
+                )
             self._pythons[cell.identifier] = (image, python_step(cell, image, project.engine))
         return self._pythons[cell.identifier]
+
+    def _part(self, part: Part) -> Step:
+        if part.name not in self._parts:
+            project = self._project
+            tools = project.paths.dockerfiles / part.data.image
+            self._parts[part.name] = part_step(
+                part,
+                replace(self._machine, image=tools_image(tools, project.engine, project.sources)),
+                {n: self._part(project.parts[p]) for n, p in part.data.needs.items()},
+                self.source_steps(part),
+            )
+        return self._parts[part.name]
 
     def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
         key = (recipe.name, toolchain.name)

@@ -13,19 +13,27 @@ from crosspi.errors import DataError
 from crosspi.images import Image, image_step
 from crosspi.plan import Step, Workspace, digest_files
 from crosspi.sources.cache import SourceCache
-from crosspi.targets import Cell
+from crosspi.targets import Cell, PackagedPython
 
 #: Where an image of `dockerfiles/*-python` keeps what this module reads.
 IN_IMAGE = "/opt/crosspi/python"
 
 
-def python_image(
-    cell: Cell, dockerfiles: Path, engine: Callable[[], Engine], sources: SourceCache
+def image_name(cell: Cell) -> str:
+    """The name of the image with a cell's interpreter and pip: the board, for tests."""
+    return f"python-{cell.identifier}"
+
+
+def packaged_image(
+    cell: Cell,
+    data: PackagedPython,
+    dockerfiles: Path,
+    engine: Callable[[], Engine],
+    sources: SourceCache,
 ) -> Image:
-    """The image with a cell's interpreter and pip: the board, for tests."""
-    data = cell.image
+    """The image of a Python that a distribution has."""
     return image_step(
-        f"python-{cell.identifier}",
+        image_name(cell),
         dockerfiles / data.image,
         engine,
         suite=data.suite,
@@ -54,7 +62,7 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
                 raise DataError(
                     f"the image of the Python {cell.identifier} has no {IN_IMAGE}/{name}",
                     where=image.tag,
-                    fix=f"correct dockerfiles/{cell.image.image}/Dockerfile",
+                    fix="correct what makes the image: see toolchains/pythons.yaml",
                 )
             (folder / name).rename(work.out / name)
         for path in folder.iterdir():

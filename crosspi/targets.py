@@ -92,12 +92,22 @@ class Toolchain:
         return self.path.parent / self.data.emulator.cpuinfo
 
 
-class PythonImage(Model):
-    """Where a target's interpreter and headers come from: a folder of `dockerfiles/`."""
+class PackagedPython(Model):
+    """A target's interpreter from a distribution's packages: a folder of `dockerfiles/`."""
 
     image: str
     suite: str
     architecture: str
+
+
+class BuiltPython(Model):
+    """A target's interpreter from a root that is built here: a part (see `parts`)."""
+
+    part: str
+    platform: str
+
+
+PythonImage = PackagedPython | BuiltPython
 
 
 class PythonData(Model):

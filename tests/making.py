@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from crosspi.builders import BuildContext
-from crosspi.compiling import BuildMachine
 from crosspi.console import Console
 from crosspi.engine import Engine, Job, Line
 from crosspi.images import Image
+from crosspi.machine import BuildMachine
 from crosspi.plan import Step, Workspace
 from crosspi.recipe import Recipe
 from crosspi.sources.cache import SourceCache

@@ -26,7 +26,6 @@ from making import (
 )
 
 from crosspi.compiling import (
-    TAIL,
     build_step,
     compile_step,
     shell_job,
@@ -35,6 +34,7 @@ from crosspi.compiling import (
 )
 from crosspi.engine import Job, Line
 from crosspi.errors import BuildError, DiskFullError
+from crosspi.machine import TAIL
 from crosspi.plan import Step
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Targets
@@ -256,7 +256,11 @@ def test_a_compile_steps_result_is_its_work_folder(
 def test_the_commands_go_in_by_a_file(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     engine, _, _ = run_compile(tmp_path, recipe, cell, done)
     (job,) = engine.jobs
-    assert list(job.argv) == ["run-commands", "/step/commands.json"]
+    assert list(job.argv) == [
+        "python3",
+        "/crosspi/run_commands.py",
+        "/step/commands.json",
+    ]
     data = json.loads((host_path(job, "/step") / "commands.json").read_text())
     assert data["commands"][-1]["argv"][0] == "ninja"
     assert "-j4" in data["commands"][-1]["argv"]

@@ -12,7 +12,7 @@ from making import ZEROS, FakeSources, workspace
 from crosspi import images
 from crosspi.engine import Engine
 from crosspi.errors import BuildError, DataError, EngineError, HostError
-from crosspi.images import Image, base_image, image_repositories, image_step, toolchain_image
+from crosspi.images import Image, base_image, image_repositories, image_step, tools_image
 from crosspi.sources.spec import Source
 
 
@@ -188,5 +188,5 @@ def test_an_image_is_built_on_its_base_with_its_wheels(tmp_path: Path) -> None:
 def test_an_image_yaml_with_faults_is_told(tmp_path: Path) -> None:
     (tmp_path / "image.yaml").write_text("suit: x\n")
     with pytest.raises(DataError, match="3 faults") as caught:
-        toolchain_image(tmp_path, Registry(), FakeSources.at(tmp_path))
+        tools_image(tmp_path, Registry(), FakeSources.at(tmp_path))
     assert "image.yaml:1: suit: no such field; did you mean suite?" in caught.value.where

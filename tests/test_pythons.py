@@ -14,12 +14,12 @@ from crosspi.plan import Workspace
 from crosspi.pythons import (
     check_version,
     meson_info,
-    python_image,
+    packaged_image,
     python_step,
     python_values,
     read_sysconfigdata,
 )
-from crosspi.targets import Cell
+from crosspi.targets import Cell, PackagedPython
 
 VARIABLES = {"VERSION": "3.11", "EXT_SUFFIX": ".cpython-311-arm-toy.so", "CC": "gcc"}
 FILES = {
@@ -152,7 +152,11 @@ def image(root: Path, cell: Cell) -> Image:
     folder = root / "dockerfiles" / "toy-python"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "Dockerfile").write_text("FROM scratch\n")
-    return python_image(cell, root / "dockerfiles", FakeEngine(), FakeSources.at(root / "sources"))
+    data = cell.image
+    assert isinstance(data, PackagedPython)
+    return packaged_image(
+        cell, data, root / "dockerfiles", FakeEngine(), FakeSources.at(root / "sources")
+    )
 
 
 def test_an_image_is_known_by_what_goes_in(tmp_path: Path, cell: Cell) -> None:

@@ -1,0 +1,174 @@
+"""Parts: what a board's test system is made of where no distribution has it, as data.
+
+A part is a folder of `recipes/` with `part.yaml` and a script that builds it, from pinned sources,
+in a build container. Where a part leaves a folder `root/`, it can be audited as a whole and become
+an image.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from crosspi import builders
+from crosspi.audit import audit_tree
+from crosspi.document import Document, Model
+from crosspi.engine import Engine, Mount
+from crosspi.errors import AuditError, DataError, did_you_mean
+from crosspi.images import Image
+from crosspi.machine import BuildMachine, driver_digest, run_commands, source_mounts
+from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.sources.spec import Source
+from crosspi.targets import Toolchain
+
+#: The folder of a part's result that is a root file system.
+ROOT = "root"
+
+
+class PartData(Model):
+    """A part.yaml."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    version: str
+    summary: str
+    licence: str
+    homepage: str
+    image: str = Field(description="the folder of dockerfiles/ with the tools")
+    script: str = "build.sh"
+    sources: dict[str, Source] = {}
+    needs: dict[str, str] = Field(default={}, description="folder in the container → part")
+    environment: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part and the folder it was read from."""
+
+    folder: Path
+    data: PartData
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+
+def load_parts(folder: Path) -> Mapping[str, Part]:
+    """Read all `part.yaml` of `recipes/`.
+
+    Raises:
+        DataError: one is wrong, or needs a part that does not exist.
+    """
+    parts = {}
+    for path in sorted(folder.glob("*/part.yaml")):
+        part = Part(path.parent, Document.read(path).model(PartData))
+        parts[part.name] = part
+    for part in parts.values():
+        for name in part.data.needs.values():
+            if name not in parts:
+                raise DataError(
+                    f"the part {part.name} needs '{name}', which does not exist",
+                    where=str(part.folder / "part.yaml"),
+                    fix=did_you_mean(name, parts),
+                )
+    return parts
+
+
+def part_step(
+    part: Part, machine: BuildMachine, needs: Mapping[str, Step], sources: list[Step]
+) -> Step:
+    """The step that builds a part.
+
+    Args:
+        part: what to build.
+        machine: the build machine, with the part's image.
+        needs: the steps of the parts that it needs, by folder in the container.
+        sources: the steps of its sources.
+    """
+    command = {"argv": ["bash", f"{builders.RECIPE}/{part.data.script}"]}
+
+    def act(work: Workspace) -> None:
+        run_commands(
+            machine,
+            work,
+            commands=[command],
+            mounts=[
+                *source_mounts(part.data.sources, part.folder, machine),
+                Mount(part.folder, builders.RECIPE),
+                *(Mount(work.results[step.name], f"/{name}") for name, step in needs.items()),
+            ],
+            environment={
+                "SRC": builders.SOURCES,
+                "BUILD": builders.WORK,
+                "OUT": builders.OUT,
+                "JOBS": str(machine.jobs),
+                **part.data.environment,
+            },
+        )
+
+    inputs = {
+        "part": digest([part.data.environment, sorted(part.data.needs.items())]),
+        "files of the part": digest_files(
+            *(p for p in sorted(part.folder.iterdir()) if p.name != "part.yaml")
+        ),
+        "driver": driver_digest(),
+    }
+    return Step("part", part.name, inputs, (machine.image.step, *needs.values(), *sources), act)
+
+
+def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
+    """The step that holds every ELF file of a part's root to a target's law."""
+    law = toolchain.data.audit
+
+    def act(work: Workspace) -> None:
+        report = audit_tree(work.results[built.name] / ROOT, law, build_paths=builders.BUILD_PATHS)
+        (work.out / "audit.json").write_text(report.to_json(), encoding="utf-8")
+        work.log.write_text(report.to_text(), encoding="utf-8")
+        work.notes.update(files=len(report.files), errors=len(report.errors))
+        if not report.ok:
+            raise AuditError(
+                f"the part {part.name} breaks the law of {toolchain.name}",
+                where=f"the whole report: {work.log}",
+                why="\n".join(f"{f.file}: {f.code}: {f.message}" for f in report.errors[:20]),
+                fix="the findings in the report name the way out, each its own",
+            )
+
+    inputs = {
+        "law": digest(law.model_dump()),
+        "code": digest_files(Path(__file__).parent / "audit"),
+    }
+    return Step("audit", f"{part.name}-{toolchain.name}", inputs, (built,), act)
+
+
+def root_image(
+    name: str,
+    built: Step,
+    audited: Step,
+    engine: Callable[[], Engine],
+    *,
+    platform: str,
+) -> Image:
+    """The step that makes an image of a part's root, once its audit passed."""
+    architecture = platform.split("/")[1]
+
+    def act(work: Workspace) -> None:
+        archive = work.out / "root.tar"
+        subprocess.run(
+            [
+                *("tar", "--create", "--file", str(archive), "--sort=name", "--mtime=@315532800"),
+                *("--owner=0", "--group=0", "--numeric-owner", "--directory"),
+                *(str(work.results[built.name] / ROOT), "."),
+            ],
+            check=True,
+        )
+        engine().import_root(archive, tag, platform=platform)
+
+    def present() -> bool:
+        return engine().image_architecture(tag) == architecture
+
+    step = Step("image", name, {"platform": platform}, (built, audited), act, present)
+    tag = f"crosspi/{name}:{step.key[:16]}"
+    return Image(step=step, tag=tag)
