@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosspi.audit import audit_wheel
 from crosspi.builders import BUILD_PATHS
 from crosspi.errors import AuditError
 from crosspi.plan import Step, Workspace, digest, digest_files
@@ -21,6 +20,8 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     promises = promises_of(recipe, cell)
 
     def act(work: Workspace) -> None:
+        from crosspi.audit import audit_wheel
+
         path = wheel_in(work.results[wheel.name])
         report = audit_wheel(path, law, promises, build_paths=BUILD_PATHS)
         (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")

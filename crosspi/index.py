@@ -100,6 +100,21 @@ def proven(dist: Path) -> list[Path]:
     return wheels
 
 
+def is_published(dist: Path, wheel: Path, proof: Mapping[str, str]) -> bool:
+    """Whether exactly this wheel is in the index already, proven by exactly these steps."""
+    project = canonicalize_name(wheel.name.split("-")[0])
+    manifest = published_manifest(dist / wheel.name)
+    return (
+        manifest.get("proof") == proof
+        and manifest.get("sha256") == _sha256(wheel)
+        and wheel.name in _text(dist / "simple" / project / "index.html")
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def published_manifest(wheel: Path) -> Mapping[str, Any]:
     """The manifest beside a wheel, if it is about exactly this file; else nothing."""
     try:

@@ -15,7 +15,6 @@ from pathlib import Path
 from pydantic import Field
 
 from crosspi import builders
-from crosspi.audit import audit_tree
 from crosspi.document import Document, Model
 from crosspi.engine import Engine, Mount
 from crosspi.errors import AuditError, DataError, did_you_mean
@@ -124,6 +123,8 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
     law = toolchain.data.audit
 
     def act(work: Workspace) -> None:
+        from crosspi.audit import audit_tree
+
         report = audit_tree(work.results[built.name] / ROOT, law, build_paths=builders.BUILD_PATHS)
         (work.out / "audit.json").write_text(report.to_json(), encoding="utf-8")
         work.log.write_text(report.to_text(), encoding="utf-8")

@@ -18,7 +18,7 @@ from crosspi.console import Console
 from crosspi.engine import Engine
 from crosspi.errors import CrosspiError, Interrupted, UsageError
 from crosspi.images import Image, base_image, image_repositories, tools_image
-from crosspi.index import publish
+from crosspi.index import is_published, publish
 from crosspi.machine import BuildMachine
 from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
 from crosspi.paths import Paths
@@ -345,6 +345,10 @@ def build(
             continue
         wheel_entry, audit_entry, smoke_entry = entries
         wheel = wheel_in(wheel_entry.out)
+        proof = {step.kind: step.key for step in (steps.wheel, steps.audit, steps.smoke)}
+        if is_published(project.paths.dist, wheel, proof):
+            published.append(project.paths.dist / wheel.name)
+            continue
         audit = json.loads((audit_entry.out / REPORT).read_text(encoding="utf-8"))
         smoke = json.loads((smoke_entry.out / "results.json").read_text(encoding="utf-8"))
         about: dict[str, Mapping[str, object]] = {
@@ -353,7 +357,7 @@ def build(
             "smoke": smoke,
         }
         try:
-            text = manifest(steps.recipe, steps.cell, wheel, about)
+            text = manifest(steps.recipe, steps.cell, wheel, proof, about)
             published.append(publish(project.paths.dist, wheel, text, audit, smoke))
         except Interrupted:
             raise

@@ -173,9 +173,19 @@ def promises_of(recipe: Recipe, cell: Cell) -> Promises:
 
 
 def manifest(
-    recipe: Recipe, cell: Cell, wheel: Path, steps: Mapping[str, Mapping[str, object]]
+    recipe: Recipe,
+    cell: Cell,
+    wheel: Path,
+    proof: Mapping[str, str],
+    steps: Mapping[str, Mapping[str, object]],
 ) -> str:
-    """The JSON that is published beside a wheel: what went in, what was found, what it cost."""
+    """The JSON that is published beside a wheel: what went in, what was found, what it cost.
+
+    Args:
+        recipe, cell, wheel: what it is about.
+        proof: the keys of the steps that made and proved it.
+        steps: what each step cost and found.
+    """
     toolchain = cell.toolchain.data
     return (
         json.dumps(
@@ -186,6 +196,7 @@ def manifest(
                 "recipe": recipe.name,
                 "version": recipe.data.version,
                 "licence": recipe.data.licence,
+                "proof": proof,
                 "build_identifier": cell.identifier,
                 "promises": promises_of(recipe, cell).model_dump(mode="json"),
                 "python": cell.python.version,

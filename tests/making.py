@@ -207,6 +207,7 @@ class FakeEngine:
     jobs: list[Job] = field(default_factory=list)
     timeouts: list[float | None] = field(default_factory=list)
     copied: Mapping[str, str] = field(default_factory=dict)
+    imported: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
     def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
         self.jobs.append(job)
@@ -216,6 +217,10 @@ class FakeEngine:
 
     def image_architecture(self, tag: str) -> str | None:
         return self.images.get(tag)
+
+    def import_root(self, layer: Path, tag: str, *, platform: str) -> None:
+        self.imported[tag] = (layer.read_bytes(), platform)
+        self.images[tag] = platform.split("/")[1]
 
     def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
         del image
@@ -268,7 +273,7 @@ def host_path(job: Job, target: str) -> Path:
 def finish(
     job: Job, *, hits: int = 0, misses: int = 0, dropped: Mapping[str, int] | None = None
 ) -> None:
-    """Leave the usage file, as run-commands does in a build container."""
+    """Leave the usage file, as run_commands.py does in a build container."""
     usage = {
         "cpu": 1.5,
         "ccache_hits": hits,

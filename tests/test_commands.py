@@ -102,7 +102,7 @@ def test_a_platform_that_is_none_of_ours(ends: Ends, tmp_path: Path, tag: str) -
     code, text = ends(commands.audit, str(tiny_wheel(tmp_path, tag=tag)), "", json=False)
     assert code == 2
     assert f"its platform tag is {tag.rsplit('-', 1)[1]}" in text
-    assert "--target pi2|pi3" in text
+    assert "--target" in text and "|pi2|pi3" in text
 
 
 def test_a_target_that_is_unknown_to_the_audit(ends: Ends, tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Callable
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 from making import (
     CMAKE,
     PEP517,
+    PYTHONS,
+    ZEROS,
     FakeEngine,
     FakeSources,
     finish,
@@ -21,16 +26,16 @@ from making import (
     write_toolchains,
 )
 
-from crosspi import auditing
 from crosspi.audit.findings import Report
 from crosspi.cli import Terminated
 from crosspi.engine import Job, Line
-from crosspi.errors import BuildError, UsageError
+from crosspi.errors import AuditError, BuildError, UsageError
 from crosspi.paths import Paths
 from crosspi.pipeline import Graph, Project, Request, Result, build
-from crosspi.plan import State, closure, pending
+from crosspi.plan import State, Step, closure, pending
 
 PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
+BASE = "{sysroot: base}"
 
 
 class Board(FakeEngine):
@@ -86,7 +91,7 @@ def good(path: Path, *_: Any, **__: Any) -> Report:
 
 @pytest.fixture(autouse=True)
 def audits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "audit_wheel", good)
+    monkeypatch.setattr("crosspi.audit.auditing.audit_wheel", good)
 
 
 @pytest.fixture
@@ -190,6 +195,130 @@ def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
     (pack,) = [w for w in Graph(project).wheels(ask(project, "pack")) if w.recipe.name == "pack"]
     needs = {need.name for need in pack.smoke.needs}
     assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
+
+
+# --- a Python of parts ----------------------------------------------------------------------------
+
+
+class Bare(Board):
+    """Has no image but those of tools, until one is made."""
+
+    def image_architecture(self, tag: str) -> str | None:
+        return self.images.get(tag) if "python" in tag else "amd64"
+
+    def work(self, job: Job, line: Line) -> int:
+        if job.environment.get("SYSTEM"):
+            root = host_path(job, "/out") / "root" / "bin"
+            root.mkdir(parents=True)
+            (root / "python3").write_bytes(job.environment["SYSTEM"].encode("latin1"))
+        return super().work(job, line)
+
+
+@pytest.fixture
+def parts(checkout: Path) -> Path:
+    """A checkout whose Python 3.11 is a part's root."""
+    pythons = PYTHONS.replace(
+        "{image: toy-python, suite: bookworm, architecture: armhf}",
+        "{part: system, platform: linux/arm/v6}",
+    )
+    write_toolchains(checkout / "toolchains", pythons=pythons)
+    tools = checkout / "dockerfiles" / "tools"
+    shutil.copytree(checkout / "dockerfiles" / "toolchain", tools)
+    (tools / "Dockerfile").write_text("FROM y\n")
+    for name, needs, environment in (("base", "{}", "{}"), ("system", BASE, '{SYSTEM: "#!"}')):
+        folder = checkout / "recipes" / name
+        folder.mkdir()
+        (folder / "build.sh").write_text("make\n")
+        (folder / "part.yaml").write_text(
+            f'name: {name}\nversion: "1"\nsummary: s\nlicence: MIT\nhomepage: h\nimage: tools\n'
+            f"needs: {needs}\nenvironment: {environment}\n"
+            f"sources: {{code: {{tree: {ZEROS}, origins: [{{local: code}}]}}}}\n"
+        )
+    return checkout
+
+
+def needed(steps: Sequence[Step], name: str) -> set[str]:
+    (step,) = [step for step in steps if step.name == name]
+    return {need.name for need in step.needs}
+
+
+def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    steps = closure([wheel.smoke])
+    assert needed(steps, "part:base") == {"image:tools", "source:code-00000000"}
+    assert needed(steps, "part:system") == {"image:tools", "part:base", "source:code-00000000"}
+    assert needed(steps, "audit:system-toy") == {"part:system"}
+    assert {"part:system", "audit:system-toy"} <= needed(steps, "image:python-cp311-toy")
+    assert needed(steps, "python:cp311-toy") == {"image:python-cp311-toy"}
+
+
+def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
+    project = project_at(parts)
+    wheels = Graph(project).wheels(ask(project, "other", pythons="3.11,3.9"))
+    steps = closure([w.smoke for w in wheels])
+    assert needed(steps, "image:python-cp39-toy") == set()
+    assert len([step for step in steps if step.kind == "part"]) == 2
+
+
+def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"))
+    assert result.errors == []
+    order = [o.step.name for o in result.outcomes if o.state is State.BUILT]
+    chain = ["part:base", "part:system", "audit:system-toy"]
+    chain += ["image:python-cp311-toy", "python:cp311-toy", "build:other-cp311-toy"]
+    assert [name for name in order if name in chain] == chain
+    ((tag, (root, platform)),) = board.imported.items()
+    assert platform == "linux/arm/v6"
+    with tarfile.open(fileobj=io.BytesIO(root)) as archive:
+        assert "./bin/python3" in archive.getnames()
+    assert board.jobs[-1].image == tag
+    tools = {job.image for job in board.jobs if "/sysroot" in {m.target for m in job.mounts}}
+    assert [image.split(":")[0] for image in tools] == ["crosspi/tools"]
+
+
+def test_what_is_there_of_a_part_is_taken(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    project = project_at(parts, board)
+    assert made(build(project, ask(project, "other"))) == set()
+    board.images.clear()
+    project = project_at(parts, board)
+    again = build(project, ask(project, "other"), force=False)
+    assert again.errors == []
+    assert not any(name.startswith("part:") for name in made(again))
+
+
+def test_a_changed_script_makes_the_board_anew(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    (parts / "recipes" / "system" / "build.sh").write_text("make all\n")
+    project = project_at(parts, board)
+    names = made(build(project, ask(project, "other")))
+    assert {"part:system", "audit:system-toy", "image:python-cp311-toy"} <= names
+    assert "part:base" not in names
+    assert len(board.imported) == 2
+
+
+def test_a_part_that_breaks_the_law_is_no_board(parts: Path) -> None:
+    path = parts / "recipes" / "system" / "part.yaml"
+    path.write_text(path.read_text().replace('"#!"', '"\\x7fELF"'))
+    board = Bare()
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"), keep_going=True)
+    (error,) = result.errors
+    assert isinstance(error, AuditError)
+    assert "bin/python3" in error.why
+    assert board.imported == {}
+    assert result.published == []
+    states = {o.step.name: o.state for o in result.outcomes}
+    assert states["audit:system-toy"] is State.FAILED
+    assert states["image:python-cp311-toy"] is State.BLOCKED
+    assert states["build:other-cp311-toy"] is State.BLOCKED
 
 
 # --- building -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from making import PYTHONS, TOOLCHAIN, write_toolchains
 
 from crosspi.errors import DataError, UsageError
-from crosspi.targets import FOREIGN_BOARDS, Cell, Targets, split_words
+from crosspi.targets import FOREIGN_BOARDS, BuiltPython, Cell, PackagedPython, Targets, split_words
 
 PROJECT = Path(__file__).parents[1]
 
@@ -78,7 +78,23 @@ def test_a_cell_has_an_identifier_and_a_wheel_tag(targets: Targets) -> None:
     cell = Cell(targets.toolchain("toy1"), targets.python("3.11"))
     assert cell.identifier == "cp311-toy"
     assert cell.wheel_tag == "cp311-cp311-linux_toyl"
+    assert isinstance(cell.image, PackagedPython)
     assert cell.image.suite == "bookworm"
+
+
+def test_an_interpreter_is_of_packages_or_of_a_part(tmp_path: Path) -> None:
+    text = PYTHONS.replace(
+        "{image: toy-python, suite: bullseye, architecture: armhf}",
+        "{part: system, platform: linux/arm/v6}",
+    )
+    loaded = Targets.load(write_toolchains(tmp_path, pythons=text))
+    toy = loaded.toolchain("toy")
+    assert Cell(toy, loaded.python("3.11")).image == PackagedPython(
+        image="toy-python", suite="bookworm", architecture="armhf"
+    )
+    assert Cell(toy, loaded.python("3.9")).image == BuiltPython(
+        part="system", platform="linux/arm/v6"
+    )
 
 
 def test_a_python_that_an_architecture_does_not_have(tmp_path: Path) -> None:

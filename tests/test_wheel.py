@@ -241,7 +241,7 @@ def test_the_steps_key_knows_the_metadata(
 
 def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     wheel = make(tmp_path, recipe, cell)
-    data = json.loads(manifest(recipe, cell, wheel, {"step x": {"wall": 1}}))
+    data = json.loads(manifest(recipe, cell, wheel, {"wheel": "key"}, {"step x": {"wall": 1}}))
     assert data["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert data["build_identifier"] == "cp311-toy"
     assert set(data["sources"]) == {"main", "extra"}

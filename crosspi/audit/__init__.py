@@ -1,9 +1,19 @@
-"""The audit: proof that a wheel's machine code can run on the boards it is named for."""
+"""The audit: proof that a wheel's machine code can run on the boards it is named for.
 
-from crosspi.audit.auditing import audit_tree, audit_wheel
-from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
-from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report
-from crosspi.audit.law import Dispatched, Law, Promises
+Its tables of instructions take a moment to build, and most commands only need the law: what is
+named here is imported when it is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crosspi.audit.auditing import audit_tree, audit_wheel
+    from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
+    from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report
+    from crosspi.audit.law import Dispatched, Law, Promises
 
 __all__ = [
     "BUILD_PATHS",
@@ -18,3 +28,12 @@ __all__ = [
     "audit_tree",
     "audit_wheel",
 ]
+_MODULES = ("auditing", "elfaudit", "findings", "law")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in map(import_module, (f"{__name__}.{part}" for part in reversed(_MODULES))):
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,389 @@
+"""Parts: what a test system is made of, as data; their audit; images of their roots."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import (
+    TOOLCHAIN,
+    ZEROS,
+    FakeEngine,
+    finish,
+    host_path,
+    machine,
+    make_step,
+    workspace,
+    write_toolchains,
+)
+
+import crosspi.audit
+from crosspi import builders, parts
+from crosspi.audit.findings import Report
+from crosspi.engine import Job, Line
+from crosspi.errors import AuditError, DataError
+from crosspi.images import Image
+from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
+from crosspi.plan import Step, Workspace
+from crosspi.targets import Targets
+
+PART = f"""\
+name: base
+version: "1"
+summary: a made-up part
+licence: MIT
+homepage: https://example.org
+image: tools
+sources:
+  code:
+    tree: {ZEROS}
+    origins: [{{local: code}}]
+environment: {{FLAG: "1"}}
+"""
+SYSTEM = PART.replace("name: base", "name: system") + "needs: {sysroot: base}\n"
+PROJECT = Path(__file__).parents[1]
+
+
+def write_part(root: Path, text: str = PART) -> Path:
+    folder = root / text.split("name: ", 1)[1].split("\n", 1)[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "part.yaml").write_text(text)
+    if not (folder / "build.sh").exists():
+        (folder / "build.sh").write_text("make\n")
+    return folder
+
+
+def load(root: Path, *texts: str) -> Mapping[str, Part]:
+    for text in texts:
+        write_part(root, text)
+    return load_parts(root)
+
+
+# --- part.yaml ------------------------------------------------------------------------------------
+
+
+def test_parts_are_read(tmp_path: Path) -> None:
+    found = load(tmp_path, PART, SYSTEM)
+    assert list(found) == ["base", "system"]
+    part = found["system"]
+    assert part.name == part.data.name == "system"
+    assert part.folder == tmp_path / "system"
+    assert part.data.script == "build.sh"
+    assert part.data.needs == {"sysroot": "base"}
+    assert part.data.environment == {"FLAG": "1"}
+    assert part.data.sources["code"].digest == 64 * "0"
+
+
+def test_a_recipe_is_no_part(tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "recipe.yaml").write_text("name: pack\n")
+    assert load_parts(tmp_path) == {}
+
+
+def test_all_faults_of_a_part_are_told(tmp_path: Path) -> None:
+    text = (
+        PART.replace("name: base", "name: Base_")
+        .replace('version: "1"', "version: 1.0")
+        .replace("licence:", "license:")
+        .replace(f"tree: {ZEROS}", "tree: abc")
+    )
+    with pytest.raises(DataError, match=r"5 faults in part\.yaml") as caught:
+        load(tmp_path, text)
+    where = caught.value.where
+    assert "part.yaml:1: name: " in where
+    assert "part.yaml:2: version: must be text: put it in quotes" in where
+    assert "part.yaml:4: license: no such field; did you mean licence?" in where
+    assert "licence: this field is required" in where
+    assert "part.yaml:9: sources.code.tree: 'abc' must be sha256:" in where
+
+
+@pytest.mark.parametrize("name", ["Base", "-base", "base-", "ba_se", "a/b", '""'])
+def test_a_name_is_lower_case_words(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "any"
+    folder.mkdir()
+    (folder / "part.yaml").write_text(PART.replace("name: base", f"name: {name}"))
+    with pytest.raises(DataError, match="1 fault"):
+        load_parts(tmp_path)
+
+
+def test_a_need_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the part system needs 'bass'") as caught:
+        load(tmp_path, PART, SYSTEM.replace(": base}", ": bass}"))
+    assert caught.value.where == str(tmp_path / "system" / "part.yaml")
+    assert caught.value.fix == "did you mean base?"
+
+
+def test_the_projects_own_parts_load() -> None:
+    found = load_parts(PROJECT / "recipes")
+    for part in found.values():
+        assert (part.folder / part.data.script).is_file()
+        assert (PROJECT / "dockerfiles" / part.data.image / "image.yaml").is_file()
+    for python in Targets.load(PROJECT / "toolchains").pythons.values():
+        for image in python.data.targets.values():
+            assert getattr(image, "part", None) in {None, *found}
+
+
+# --- building one ---------------------------------------------------------------------------------
+
+
+def step(root: Path, text: str = PART, *, engine: FakeEngine | None = None, jobs: int = 4) -> Step:
+    """The step of a part; a part `base` is there for it to need."""
+    found = load(root / "recipes", PART, text)
+    part = next(p for p in found.values() if p.name in text.split("\n", 1)[0])
+    needs = {name: make_step("part", of) for name, of in part.data.needs.items()}
+    sources = [make_step("source", f"{name}-00000000") for name in part.data.sources]
+    return part_step(part, machine(root, engine, jobs), needs, sources)
+
+
+def test_a_part_needs_its_image_its_needs_and_its_sources(tmp_path: Path) -> None:
+    made = step(tmp_path, SYSTEM)
+    assert made.name == "part:system"
+    assert [need.name for need in made.needs] == [
+        "image:machine",
+        "part:base",
+        "source:code-00000000",
+    ]
+    assert made.present is None
+
+
+def test_a_key_knows_no_number_of_jobs(tmp_path: Path) -> None:
+    assert step(tmp_path, jobs=1).key == step(tmp_path, jobs=64).key
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("licence: MIT", "licence: GPL-2.0-only"),
+        ("summary: a made-up", "summary: a nice"),
+        ("homepage: https://example.org", "homepage: https://example.net"),
+    ],
+)
+def test_what_no_build_sees_changes_no_key(tmp_path: Path, old: str, new: str) -> None:
+    assert step(tmp_path, PART.replace(old, new)).key == step(tmp_path).key
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('FLAG: "1"', 'FLAG: "2"'), ('FLAG: "1"', 'LAG: "1"'), ("sysroot: base", "root: base")],
+)
+def test_what_a_script_sees_changes_the_key(tmp_path: Path, old: str, new: str) -> None:
+    assert step(tmp_path, SYSTEM.replace(old, new)).key != step(tmp_path, SYSTEM).key
+
+
+def test_the_script_and_the_files_beside_it_change_the_key(tmp_path: Path) -> None:
+    keys = [step(tmp_path).key]
+    folder = tmp_path / "recipes" / "base"
+    (folder / "build.sh").write_text("make all\n")
+    keys.append(step(tmp_path).key)
+    (folder / "build.sh").chmod(0o755)
+    keys.append(step(tmp_path).key)
+    (folder / "fix.patch").write_text("+\n")
+    keys.append(step(tmp_path).key)
+    (folder / "files").mkdir()
+    (folder / "files" / "passwd").write_text("root\n")
+    keys.append(step(tmp_path).key)
+    assert len(set(keys)) == 5
+    assert step(tmp_path).key == keys[-1]
+
+
+def test_the_driver_changes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = step(tmp_path).key
+    monkeypatch.setattr(parts, "driver_digest", lambda: "another")
+    assert step(tmp_path).key != before
+
+
+def run(root: Path, text: str = PART, jobs: int = 4) -> tuple[Job, Workspace]:
+    def done(job: Job, line: Line) -> int:
+        del line
+        (host_path(job, "/out") / "root").mkdir()
+        finish(job)
+        return 0
+
+    engine = FakeEngine(done)
+    made = step(root, text, engine=engine, jobs=jobs)
+    work = workspace(root / "run", {"part:base": root / "results" / "base"})
+    made.action(work)
+    (job,) = engine.jobs
+    return job, work
+
+
+def test_the_script_sees_sources_recipe_and_needs_read_only(tmp_path: Path) -> None:
+    job, work = run(tmp_path, SYSTEM)
+    readable = {m.target: m.source for m in job.mounts if not m.writable}
+    assert set(readable) == {"/crosspi/run_commands.py", "/src/code", "/recipe", "/sysroot"}
+    assert readable["/src/code"] == tmp_path / "sources" / (64 * "0")
+    assert readable["/recipe"] == tmp_path / "recipes" / "system"
+    assert readable["/sysroot"] == tmp_path / "results" / "base"
+    assert host_path(job, "/out") == work.out
+    assert (work.out / "root").is_dir()
+
+
+def test_the_script_is_told_where_things_are(tmp_path: Path) -> None:
+    job, _ = run(tmp_path, jobs=7)
+    expected = {"SRC": "/src", "BUILD": "/work", "OUT": "/out", "JOBS": "7", "FLAG": "1"}
+    assert expected.items() <= job.environment.items()
+
+
+@pytest.mark.parametrize("script", ["build.sh", "other.sh"])
+def test_the_command_is_the_script(tmp_path: Path, script: str) -> None:
+    job, _ = run(tmp_path, PART + f"script: {script}\n")
+    data = json.loads((host_path(job, "/step") / "commands.json").read_text())
+    assert data["commands"] == [{"argv": ["bash", f"/recipe/{script}"]}]
+
+
+# --- the audit ------------------------------------------------------------------------------------
+
+
+def audit_of(root: Path, toolchain: str = TOOLCHAIN) -> Step:
+    targets = Targets.load(write_toolchains(root / "toolchains", toolchain=toolchain))
+    part = load(root / "recipes", PART)["base"]
+    return part_audit_step(part, make_step("part", "base"), targets.toolchain("toy"))
+
+
+def audit(root: Path, files: Mapping[str, bytes]) -> Workspace:
+    for name, data in files.items():
+        path = root / "made" / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    work = workspace(root / "run", {"part:base": root / "made"})
+    audit_of(root).action(work)
+    return work
+
+
+def test_a_good_root_passes(tmp_path: Path) -> None:
+    work = audit(tmp_path, {"etc/passwd": b"root\n"})
+    report = json.loads((work.out / "audit.json").read_text())
+    assert report["ok"] is True
+    assert work.notes == {"files": 0, "errors": 0}
+    assert work.log.is_file()
+
+
+def test_a_root_with_a_foreign_file_fails(tmp_path: Path) -> None:
+    foreign = Path("/proc/self/exe").read_bytes()[:64]
+    with pytest.raises(AuditError, match="the part base breaks the law of toy") as caught:
+        audit(tmp_path, {"bin/broken": b"\x7fELF", "bin/foreign": foreign})
+    error = caught.value
+    assert error.exit_code == 9
+    assert str(tmp_path / "run" / "log") in error.where
+    assert {line.split(":")[0] for line in error.why.splitlines()} == {"bin/broken", "bin/foreign"}
+    report = json.loads((tmp_path / "run" / "draft" / "out" / "audit.json").read_text())
+    assert report["ok"] is False
+    assert "bin/foreign" in (tmp_path / "run" / "log").read_text()
+
+
+def test_a_message_of_many_findings_is_short(tmp_path: Path) -> None:
+    with pytest.raises(AuditError) as caught:
+        audit(tmp_path, {f"lib/{number}.so": b"\x7fELF" for number in range(50)})
+    assert len(caught.value.why.splitlines()) == 20
+
+
+def test_the_root_is_audited_for_paths_of_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, str, Any]] = []
+
+    def audit_tree(root: Path, law: Any, build_paths: Any) -> Report:
+        asked.append((root, law.name, build_paths))
+        return Report(str(root), law.name, "", (), ())
+
+    monkeypatch.setattr(crosspi.audit, "audit_tree", audit_tree)
+    audit(tmp_path, {"file": b""})
+    assert asked == [(tmp_path / "made" / "root", "toy", builders.BUILD_PATHS)]
+
+
+def test_the_audits_key_knows_the_law(tmp_path: Path) -> None:
+    before = audit_of(tmp_path)
+    assert before.name == "audit:base-toy"
+    assert [need.name for need in before.needs] == ["part:base"]
+    assert audit_of(tmp_path, TOOLCHAIN.replace("[10]", "[9, 10]")).key != before.key
+    assert audit_of(tmp_path, TOOLCHAIN.replace("toy-emulated", "other")).key == before.key
+
+
+# --- the image ------------------------------------------------------------------------------------
+
+
+def image_of(
+    engine: FakeEngine, *, platform: str = "linux/arm/v6", inputs: Mapping[str, str] | None = None
+) -> Image:
+    built = make_step("part", "base", inputs=inputs)
+    audited = make_step("audit", "base-toy", needs=[built])
+    return root_image("python-toy", built, audited, engine, platform=platform)
+
+
+def test_an_image_comes_after_the_audit() -> None:
+    step = image_of(FakeEngine()).step
+    assert step.name == "image:python-toy"
+    assert {need.name for need in step.needs} >= {"part:base", "audit:base-toy"}
+
+
+def test_a_tag_is_the_hash_of_what_goes_in() -> None:
+    engine = FakeEngine()
+    tags = {
+        image_of(engine).tag,
+        image_of(engine, platform="linux/arm/v7").tag,
+        image_of(engine, inputs={"script": "2"}).tag,
+    }
+    assert len(tags) == 3
+    assert image_of(engine).tag in tags
+    assert all(tag.startswith("crosspi/python-toy:") for tag in tags)
+
+
+def test_an_image_is_present_only_with_its_architecture() -> None:
+    engine = FakeEngine()
+    made = image_of(engine)
+    assert made.step.present is not None
+    assert not made.step.present()
+    engine.images[made.tag] = "amd64"
+    assert not made.step.present()
+    engine.images[made.tag] = "arm"
+    assert made.step.present()
+
+
+def root_at(folder: Path, names: list[str], time: int = 0) -> Path:
+    """A root whose files are made in a given order, at a given time."""
+    for name in names:
+        path = folder / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        path.chmod(0o755)
+        os.utime(path, (time, time))
+    (folder / "root" / "sh").symlink_to("bin/busybox")
+    (folder / "beside").write_text("not of the root")
+    return folder
+
+
+def imported(root: Path, made: Path) -> tuple[bytes, str]:
+    engine = FakeEngine()
+    image = image_of(engine)
+    image.step.action(workspace(root, {"part:base": made}))
+    assert list(engine.imported) == [image.tag]
+    assert image.step.present is not None
+    assert image.step.present()
+    return engine.imported[image.tag]
+
+
+def test_an_image_is_the_root_with_its_platform(tmp_path: Path) -> None:
+    data, platform = imported(
+        tmp_path / "run", root_at(tmp_path / "made", ["bin/busybox", "etc/x"])
+    )
+    assert platform == "linux/arm/v6"
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        members = {m.name: m for m in archive}
+        assert list(members) == [".", "./bin", "./bin/busybox", "./etc", "./etc/x", "./sh"]
+        assert members["./sh"].linkname == "bin/busybox"
+        assert members["./bin/busybox"].mode == 0o755
+        assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} == {(0, 0, "", "")}
+        assert {m.mtime for m in members.values()} == {315532800}
+
+
+def test_the_same_root_is_the_same_archive(tmp_path: Path) -> None:
+    names = ["bin/busybox", "bin/a", "etc/x", "z"]
+    one = imported(tmp_path / "run1", root_at(tmp_path / "made1", names))
+    two = imported(tmp_path / "run2", root_at(tmp_path / "made2", names[::-1], 10**9))
+    assert one == two
