@@ -111,6 +111,8 @@ def compile_step(
         "recipe": digest(described),
         "files of the recipe": _recipe_files(recipe),
         "driver": driver_digest(),
+        # Which source is called what: the steps of the sources do not know.
+        "sources": _source_digest(recipe),
     }
     needs = (machine.image.step, toolchain_made, *sources)
     return Step("compile", f"{recipe.name}-{toolchain.name}", inputs, needs, act)
@@ -184,6 +186,8 @@ def build_step(
         "recipe": digest(symbolic),
         "files of the recipe": _recipe_files(recipe),
         "driver": driver_digest(),
+        # Which source is called what: the steps of the sources do not know.
+        "sources": _source_digest(recipe),
     }
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
     if compiled is not None:
@@ -206,6 +210,10 @@ def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, wor
         ],
         tmpfs=("/tmp", builders.OUT, SCRATCH),
     )
+
+
+def _source_digest(recipe: Recipe) -> str:
+    return digest({name: source.digest for name, source in recipe.data.sources.items()})
 
 
 def _recipe_files(recipe: Recipe) -> str:

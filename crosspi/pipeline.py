@@ -16,7 +16,7 @@ from crosspi.auditing import REPORT, audit_step
 from crosspi.compiling import build_step, compile_step, toolchain_step
 from crosspi.console import Console
 from crosspi.engine import Engine
-from crosspi.errors import CrosspiError, Interrupted, UsageError
+from crosspi.errors import CrosspiError, DataError, Interrupted, UsageError, did_you_mean
 from crosspi.images import Image, base_image, image_repositories, tools_image
 from crosspi.index import is_published, publish
 from crosspi.machine import BuildMachine
@@ -86,6 +86,20 @@ class Project:
     @cached_property
     def parts(self) -> Mapping[str, Part]:
         return load_parts(self.paths.recipes)
+
+    def part(self, name: str) -> Part:
+        """A part by its name.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name not in self.parts:
+            raise DataError(
+                f"there is no part '{name}'",
+                where=str(self.paths.toolchains / "pythons.yaml"),
+                fix=did_you_mean(name, self.parts),
+            )
+        return self.parts[name]
 
     @cached_property
     def store(self) -> Store:
@@ -179,8 +193,9 @@ def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> St
     def present() -> bool:
         return cache.path(source).exists()
 
-    # Sources of one name may differ between recipes; the same source of two recipes is one step.
-    return Step("source", f"{name}-{source.digest[:8]}", {"pin": source.digest}, (), act, present)
+    # A source is known by what it is: recipes may call it as they like.
+    subject = f"{source.origins[0].filename}-{source.digest[:8]}"
+    return Step("source", subject, {"pin": source.digest}, (), act, present)
 
 
 class Graph:
@@ -196,6 +211,7 @@ class Graph:
         self._wheels: dict[tuple[str, str], WheelSteps] = {}
         self._sources: dict[str, Step] = {}
         self._parts: dict[str, Step] = {}
+        self._board_audits: dict[str, Step] = {}
 
     def wheels(self, request: Request) -> list[WheelSteps]:
         """The steps of every wheel of a request, with the wheels that those need."""
@@ -230,13 +246,16 @@ class Graph:
                     cell, data, project.paths.dockerfiles, project.engine, project.sources
                 )
             else:
-                built = self._part(project.parts[data.part])
-                audited = part_audit_step(project.parts[data.part], built, cell.toolchain)
-                image = root_image(
-                    image_name(cell), built, audited, project.engine, platform=data.platform
-                )
+                part = project.part(data.part)
+                built = self._part(part)
+                self._board_audits[cell.identifier] = part_audit_step(part, built, cell.toolchain)
+                image = root_image(image_name(cell), built, project.engine, platform=data.platform)
             self._pythons[cell.identifier] = (image, python_step(cell, image, project.engine))
         return self._pythons[cell.identifier]
+
+    def _board_audit(self, cell: Cell) -> list[Step]:
+        """The audit of the system in which a cell's tests run, where it is built here."""
+        return [self._board_audits[i] for i in [cell.identifier] if i in self._board_audits]
 
     def _part(self, part: Part) -> Step:
         if part.name not in self._parts:
@@ -296,7 +315,7 @@ class Graph:
             cell,
             image=image,
             wheels=[wheel, *(steps.wheel for steps in installs)],
-            audits=[audit, *(steps.audit for steps in installs)],
+            audits=[audit, *(steps.audit for steps in installs), *self._board_audit(cell)],
             engine=self._project.engine,
             sources=self._project.sources,
             level=self._level,

@@ -104,7 +104,7 @@ class BuiltPython(Model):
     """A target's interpreter from a root that is built here: a part (see `parts`)."""
 
     part: str
-    platform: str
+    platform: Annotated[str, Field(pattern=r"^linux/\w+(/\w+)?$")]
 
 
 PythonImage = PackagedPython | BuiltPython

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -286,3 +286,21 @@ def test_a_shell_sees_what_a_build_sees(tmp_path: Path, recipe: Recipe, cell: Ce
 def test_a_recipe_folder_is_read_when_the_step_is_made(tmp_path: Path) -> None:
     write_recipe(tmp_path / "recipes" / "pack")
     assert keys(tmp_path) == keys(tmp_path)
+
+
+def test_a_source_under_another_name_is_another_key(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    """Two sources that change places are the same set of source steps."""
+    sources = recipe.data.sources
+    swapped = replace(
+        recipe,
+        data=recipe.data.model_copy(
+            update={"sources": {**sources, "main": sources["extra"], "extra": sources["main"]}}
+        ),
+    )
+    _, compiled, built = steps(tmp_path, recipe, cell)
+    _, compiled_swapped, built_swapped = steps(tmp_path, swapped, cell)
+    assert compiled is not None and compiled_swapped is not None
+    assert compiled.key != compiled_swapped.key
+    assert built.key != built_swapped.key

@@ -16,6 +16,7 @@ from making import (
     ZEROS,
     FakeEngine,
     finish,
+    good_tree,
     host_path,
     machine,
     make_step,
@@ -23,7 +24,6 @@ from making import (
     write_toolchains,
 )
 
-import crosspi.audit
 from crosspi import builders, parts
 from crosspi.audit.findings import Report
 from crosspi.engine import Job, Line
@@ -98,7 +98,7 @@ def test_all_faults_of_a_part_are_told(tmp_path: Path) -> None:
     where = caught.value.where
     assert "part.yaml:1: name: " in where
     assert "part.yaml:2: version: must be text: put it in quotes" in where
-    assert "part.yaml:4: license: no such field; did you mean licence?" in where
+    assert "part.yaml:4: license: no such field; did you mean licence" in where
     assert "licence: this field is required" in where
     assert "part.yaml:9: sources.code.tree: 'abc' must be sha256:" in where
 
@@ -112,11 +112,79 @@ def test_a_name_is_lower_case_words(tmp_path: Path, name: str) -> None:
         load_parts(tmp_path)
 
 
+def faults(root: Path, *texts: str) -> list[str]:
+    """What is said about parts, each line without the folder."""
+    with pytest.raises(DataError) as caught:
+        load(root, *texts)
+    assert caught.value.exit_code == 3
+    return caught.value.where.replace(f"{root}/", "").splitlines()
+
+
 def test_a_need_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the part system needs 'bass'") as caught:
-        load(tmp_path, PART, SYSTEM.replace(": base}", ": bass}"))
-    assert caught.value.where == str(tmp_path / "system" / "part.yaml")
-    assert caught.value.fix == "did you mean base?"
+    assert faults(tmp_path, PART, SYSTEM.replace(": base}", ": bass}")) == [
+        "system/part.yaml:12: needs.sysroot: no part 'bass'; did you mean base?"
+    ]
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        {"one": ["one"]},
+        {"one": ["two"], "two": ["one"]},
+        {"one": ["two"], "two": ["three"], "three": ["one"]},
+        {"last": ["one"], "one": ["two"], "two": ["one"]},
+    ],
+)
+def test_parts_cannot_need_each_other(tmp_path: Path, needs: Mapping[str, list[str]]) -> None:
+    (said,) = faults(tmp_path, *needing(needs))
+    where, message = said.split(": ", 1)
+    one = needs["one"][0]
+    assert where == "one/part.yaml:12"
+    assert message == f"needs.of-{one}: '{one}' needs this part too"
+
+
+def test_two_parts_may_need_the_same(tmp_path: Path) -> None:
+    needs = {"top": ["left", "right"], "left": ["base"], "right": ["base"], "base": []}
+    assert set(load(tmp_path, *needing(needs))) == set(needs)
+
+
+def needing(needs: Mapping[str, list[str]]) -> list[str]:
+    """A part.yaml for each part, with the parts that it needs."""
+    return [
+        PART.replace("name: base", f"name: {name}")
+        + f"needs: {{{', '.join(f'of-{other}: {other}' for other in others)}}}\n"
+        for name, others in needs.items()
+    ]
+
+
+def test_a_part_is_called_as_its_folder_and_has_its_script(tmp_path: Path) -> None:
+    folder = write_part(tmp_path)
+    text = PART.replace("name: base", "name: bass") + "script: absent.sh\n"
+    (folder / "part.yaml").write_text(text)
+    assert faults(tmp_path) == [
+        "base/part.yaml:1: name: the folder is called 'base'",
+        "base/part.yaml:12: script: there is no file 'absent.sh' here",
+    ]
+
+
+def test_a_script_that_nobody_named_is_missed_too(tmp_path: Path) -> None:
+    (write_part(tmp_path) / "build.sh").unlink()
+    (said,) = faults(tmp_path)
+    assert said.startswith("base/part.yaml:1: ")
+    assert said.endswith("script: there is no file 'build.sh' here")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("out", "work", "src", "recipe", "need", "step", "cache", "crosspi", "tmp", "usr", "etc"),
+        *("a/b", "/sysroot", "..", "Sysroot", "1st", '""'),
+    ],
+)
+def test_a_need_is_mounted_where_nothing_else_is(tmp_path: Path, folder: str) -> None:
+    (said,) = faults(tmp_path, PART, SYSTEM.replace("sysroot:", f"{folder}:"))
+    assert said.startswith("system/part.yaml:12: needs")
+    assert "is taken in a build container, or no plain name" in said
 
 
 def test_the_projects_own_parts_load() -> None:
@@ -137,7 +205,10 @@ def step(root: Path, text: str = PART, *, engine: FakeEngine | None = None, jobs
     found = load(root / "recipes", PART, text)
     part = next(p for p in found.values() if p.name in text.split("\n", 1)[0])
     needs = {name: make_step("part", of) for name, of in part.data.needs.items()}
-    sources = [make_step("source", f"{name}-00000000") for name in part.data.sources]
+    sources = [
+        make_step("source", f"{source.origins[0].filename}-{source.digest[:8]}")
+        for source in part.data.sources.values()
+    ]
     return part_step(part, machine(root, engine, jobs), needs, sources)
 
 
@@ -170,7 +241,13 @@ def test_what_no_build_sees_changes_no_key(tmp_path: Path, old: str, new: str) -
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [('FLAG: "1"', 'FLAG: "2"'), ('FLAG: "1"', 'LAG: "1"'), ("sysroot: base", "root: base")],
+    [
+        ('FLAG: "1"', 'FLAG: "2"'),
+        ('FLAG: "1"', 'LAG: "1"'),
+        ("sysroot: base", "root: base"),
+        ("  code:\n", "  kode:\n"),
+        (ZEROS, "sha256:" + 64 * "1"),
+    ],
 )
 def test_what_a_script_sees_changes_the_key(tmp_path: Path, old: str, new: str) -> None:
     assert step(tmp_path, SYSTEM.replace(old, new)).key != step(tmp_path, SYSTEM).key
@@ -190,6 +267,21 @@ def test_the_script_and_the_files_beside_it_change_the_key(tmp_path: Path) -> No
     keys.append(step(tmp_path).key)
     assert len(set(keys)) == 5
     assert step(tmp_path).key == keys[-1]
+
+
+def test_the_scripts_name_changes_the_key(tmp_path: Path) -> None:
+    (write_part(tmp_path / "recipes") / "other.sh").write_text("make\n")
+    assert step(tmp_path, PART + "script: other.sh\n").key != step(tmp_path).key
+
+
+def test_sources_that_change_places_change_the_key(tmp_path: Path) -> None:
+    other = f"  {{}}: {{{{tree: sha256:{64 * '1'}, origins: [{{{{local: other}}}}]}}}}\n"
+    text = PART.replace("environment:", other.format("other") + "environment:")
+    swapped = text.replace("  code:", "  X:").replace("  other:", "  code:")
+    swapped = swapped.replace("  X:", "  other:")
+    one, two = step(tmp_path, text), step(tmp_path, swapped)
+    assert {need.name for need in one.needs} == {need.name for need in two.needs}
+    assert one.key != two.key
 
 
 def test_the_driver_changes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +324,7 @@ def test_the_script_is_told_where_things_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["build.sh", "other.sh"])
 def test_the_command_is_the_script(tmp_path: Path, script: str) -> None:
+    (write_part(tmp_path / "recipes") / script).write_text("make\n")
     job, _ = run(tmp_path, PART + f"script: {script}\n")
     data = json.loads((host_path(job, "/step") / "commands.json").read_text())
     assert data["commands"] == [{"argv": ["bash", f"/recipe/{script}"]}]
@@ -240,9 +333,9 @@ def test_the_command_is_the_script(tmp_path: Path, script: str) -> None:
 # --- the audit ------------------------------------------------------------------------------------
 
 
-def audit_of(root: Path, toolchain: str = TOOLCHAIN) -> Step:
+def audit_of(root: Path, toolchain: str = TOOLCHAIN, text: str = PART) -> Step:
     targets = Targets.load(write_toolchains(root / "toolchains", toolchain=toolchain))
-    part = load(root / "recipes", PART)["base"]
+    part = load(root / "recipes", text)["base"]
     return part_audit_step(part, make_step("part", "base"), targets.toolchain("toy"))
 
 
@@ -256,12 +349,33 @@ def audit(root: Path, files: Mapping[str, bytes]) -> Workspace:
     return work
 
 
-def test_a_good_root_passes(tmp_path: Path) -> None:
-    work = audit(tmp_path, {"etc/passwd": b"root\n"})
+def test_a_good_root_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", good_tree)
+    work = audit(tmp_path, {"etc/passwd": b"root\n", "bin/sh": b"\x7fELF"})
     report = json.loads((work.out / "audit.json").read_text())
     assert report["ok"] is True
-    assert work.notes == {"files": 0, "errors": 0}
+    assert [file["file"] for file in report["files"]] == ["bin/sh"]
+    assert work.notes == {"files": 1, "errors": 0}
     assert work.log.is_file()
+
+
+def test_a_root_without_machine_code_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="the part base holds no ELF file") as caught:
+        audit(tmp_path, {"etc/passwd": b"root\n"})
+    assert caught.value.exit_code == 9
+    assert "0 ELF files" in (tmp_path / "run" / "log").read_text()
+
+
+@pytest.mark.parametrize("names", [(), ("rood/sh",), ("root",)])
+def test_a_part_without_a_root_cannot_be_audited(tmp_path: Path, names: tuple[str, ...]) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    for name in names:
+        (made / name).parent.mkdir(exist_ok=True)
+        (made / name).write_bytes(b"\x7fELF")
+    work = workspace(tmp_path / "run", {"part:base": made})
+    with pytest.raises(AuditError, match="the part base left no folder root/"):
+        audit_of(tmp_path).action(work)
 
 
 def test_a_root_with_a_foreign_file_fails(tmp_path: Path) -> None:
@@ -290,10 +404,10 @@ def test_the_root_is_audited_for_paths_of_the_build(
 
     def audit_tree(root: Path, law: Any, build_paths: Any) -> Report:
         asked.append((root, law.name, build_paths))
-        return Report(str(root), law.name, "", (), ())
+        return good_tree(root, law)
 
-    monkeypatch.setattr(crosspi.audit, "audit_tree", audit_tree)
-    audit(tmp_path, {"file": b""})
+    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", audit_tree)
+    audit(tmp_path, {"file": b"\x7fELF"})
     assert asked == [(tmp_path / "made" / "root", "toy", builders.BUILD_PATHS)]
 
 
@@ -305,6 +419,26 @@ def test_the_audits_key_knows_the_law(tmp_path: Path) -> None:
     assert audit_of(tmp_path, TOOLCHAIN.replace("toy-emulated", "other")).key == before.key
 
 
+def test_a_root_with_its_own_c_library_may_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floors: list[str] = []
+
+    def audit_tree(root: Path, law: Any, build_paths: Any) -> Report:
+        del build_paths
+        floors.append(law.glibc)
+        return good_tree(root, law)
+
+    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", audit_tree)
+    (tmp_path / "made" / "root").mkdir(parents=True)
+    (tmp_path / "made" / "root" / "sh").write_bytes(b"\x7fELF")
+    steps = [audit_of(tmp_path, text=PART + line) for line in ("", 'glibc: "2.36"\n')]
+    for number, made in enumerate(steps):
+        made.action(workspace(tmp_path / f"run{number}", {"part:base": tmp_path / "made"}))
+    assert floors == ["2.28", "2.36"]
+    assert steps[0].key != steps[1].key
+
+
 # --- the image ------------------------------------------------------------------------------------
 
 
@@ -312,14 +446,13 @@ def image_of(
     engine: FakeEngine, *, platform: str = "linux/arm/v6", inputs: Mapping[str, str] | None = None
 ) -> Image:
     built = make_step("part", "base", inputs=inputs)
-    audited = make_step("audit", "base-toy", needs=[built])
-    return root_image("python-toy", built, audited, engine, platform=platform)
+    return root_image("python-toy", built, engine, platform=platform)
 
 
-def test_an_image_comes_after_the_audit() -> None:
+def test_an_image_needs_its_part_and_knows_no_law() -> None:
     step = image_of(FakeEngine()).step
     assert step.name == "image:python-toy"
-    assert {need.name for need in step.needs} >= {"part:base", "audit:base-toy"}
+    assert [need.name for need in step.needs] == ["part:base"]
 
 
 def test_a_tag_is_the_hash_of_what_goes_in() -> None:

@@ -16,10 +16,12 @@ from making import (
     CMAKE,
     PEP517,
     PYTHONS,
+    TOOLCHAIN,
     ZEROS,
     FakeEngine,
     FakeSources,
     finish,
+    good_tree,
     host_path,
     quiet,
     write_recipe,
@@ -29,13 +31,14 @@ from making import (
 from crosspi.audit.findings import Report
 from crosspi.cli import Terminated
 from crosspi.engine import Job, Line
-from crosspi.errors import AuditError, BuildError, UsageError
+from crosspi.errors import AuditError, BuildError, DataError, UsageError
 from crosspi.paths import Paths
 from crosspi.pipeline import Graph, Project, Request, Result, build
 from crosspi.plan import State, Step, closure, pending
 
 PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
 BASE = "{sysroot: base}"
+SYSTEM = '{SYSTEM: "\\x7fELF"}'
 
 
 class Board(FakeEngine):
@@ -173,13 +176,27 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
         "toolchain:toy",
         "python:cp311-toy",
         "compile:pack-toy",
-        *(f"source:{n}-{str(i) * 8}" for i, n in enumerate(("main", "extra", "other", "tool"))),
+        "source:main-00000000",
+        "source:extra-11111111",
+        "source:other-22222222",
+        "source:tool-1-py3-none-any.whl-33333333",
         *(
             f"{kind}:{recipe}-cp311-toy"
             for kind in ("build", "wheel", "audit", "smoke")
             for recipe in ("pack", "other")
         ),
     }
+
+
+def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
+    text = PEP517.replace(f"sha256:{64 * '2'}", ZEROS).replace("local: other", "local: elsewhere")
+    write_recipe(checkout / "recipes" / "other", text)
+    project = project_at(checkout)
+    steps = closure([w.smoke for w in Graph(project).wheels(ask(project, "pack"))])
+    (source,) = {s.name for s in steps if s.kind == "source" and s.inputs == {"pin": 64 * "0"}}
+    users = [s.name for s in steps if source in {need.name for need in s.needs}]
+    assert source.endswith("-00000000")
+    assert {"build:pack-cp311-toy", "build:other-cp311-toy"} <= set(users)
 
 
 def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
@@ -225,7 +242,7 @@ def parts(checkout: Path) -> Path:
     tools = checkout / "dockerfiles" / "tools"
     shutil.copytree(checkout / "dockerfiles" / "toolchain", tools)
     (tools / "Dockerfile").write_text("FROM y\n")
-    for name, needs, environment in (("base", "{}", "{}"), ("system", BASE, '{SYSTEM: "#!"}')):
+    for name, needs, environment in (("base", "{}", "{}"), ("system", BASE, SYSTEM)):
         folder = checkout / "recipes" / name
         folder.mkdir()
         (folder / "build.sh").write_text("make\n")
@@ -235,6 +252,12 @@ def parts(checkout: Path) -> Path:
             f"sources: {{code: {{tree: {ZEROS}, origins: [{{local: code}}]}}}}\n"
         )
     return checkout
+
+
+@pytest.fixture
+def lawful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part's ELF file, which is a mere beginning of one, passes its audit."""
+    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", good_tree)
 
 
 def needed(steps: Sequence[Step], name: str) -> set[str]:
@@ -249,8 +272,26 @@ def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
     assert needed(steps, "part:base") == {"image:tools", "source:code-00000000"}
     assert needed(steps, "part:system") == {"image:tools", "part:base", "source:code-00000000"}
     assert needed(steps, "audit:system-toy") == {"part:system"}
-    assert {"part:system", "audit:system-toy"} <= needed(steps, "image:python-cp311-toy")
+    assert needed(steps, "image:python-cp311-toy") == {"part:system"}
     assert needed(steps, "python:cp311-toy") == {"image:python-cp311-toy"}
+    assert needed(steps, "smoke:other-cp311-toy") == {
+        "image:python-cp311-toy",
+        "wheel:other-cp311-toy",
+        "audit:other-cp311-toy",
+        "audit:system-toy",
+    }
+
+
+def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
+    path = parts / "toolchains" / "pythons.yaml"
+    path.write_text(path.read_text().replace("part: system", "part: sistem"))
+    project = project_at(parts)
+    assert project.part("system").name == "system"
+    with pytest.raises(DataError, match="there is no part 'sistem'") as caught:
+        Graph(project).wheels(ask(project, "other"))
+    assert caught.value.exit_code == 3
+    assert caught.value.where == str(path)
+    assert caught.value.fix == "did you mean system?"
 
 
 def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
@@ -258,18 +299,21 @@ def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
     wheels = Graph(project).wheels(ask(project, "other", pythons="3.11,3.9"))
     steps = closure([w.smoke for w in wheels])
     assert needed(steps, "image:python-cp39-toy") == set()
+    assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy")
     assert len([step for step in steps if step.kind == "part"]) == 2
 
 
+@pytest.mark.usefixtures("lawful")
 def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
     board = Bare()
     project = project_at(parts, board)
     result = build(project, ask(project, "other"))
     assert result.errors == []
     order = [o.step.name for o in result.outcomes if o.state is State.BUILT]
-    chain = ["part:base", "part:system", "audit:system-toy"]
-    chain += ["image:python-cp311-toy", "python:cp311-toy", "build:other-cp311-toy"]
+    chain = ["part:base", "part:system", "image:python-cp311-toy", "python:cp311-toy"]
+    chain += ["build:other-cp311-toy", "smoke:other-cp311-toy"]
     assert [name for name in order if name in chain] == chain
+    assert order.index("audit:system-toy") < order.index("smoke:other-cp311-toy")
     ((tag, (root, platform)),) = board.imported.items()
     assert platform == "linux/arm/v6"
     with tarfile.open(fileobj=io.BytesIO(root)) as archive:
@@ -279,6 +323,7 @@ def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
     assert [image.split(":")[0] for image in tools] == ["crosspi/tools"]
 
 
+@pytest.mark.usefixtures("lawful")
 def test_what_is_there_of_a_part_is_taken(parts: Path) -> None:
     board = Bare()
     project = project_at(parts, board)
@@ -292,6 +337,7 @@ def test_what_is_there_of_a_part_is_taken(parts: Path) -> None:
     assert not any(name.startswith("part:") for name in made(again))
 
 
+@pytest.mark.usefixtures("lawful")
 def test_a_changed_script_makes_the_board_anew(parts: Path) -> None:
     board = Bare()
     project = project_at(parts, board)
@@ -304,21 +350,35 @@ def test_a_changed_script_makes_the_board_anew(parts: Path) -> None:
     assert len(board.imported) == 2
 
 
+@pytest.mark.usefixtures("lawful")
+def test_a_changed_law_only_audits_and_tests_anew(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    law = parts / "toolchains" / "toy.yaml"
+    law.write_text(TOOLCHAIN.replace("arch_tags: [10]", "arch_tags: [9, 10]"))
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"))
+    assert result.errors == []
+    assert made(result) == {"audit:system-toy", "audit:other-cp311-toy", "smoke:other-cp311-toy"}
+    assert len(result.published) == len(board.imported) == 1
+
+
 def test_a_part_that_breaks_the_law_is_no_board(parts: Path) -> None:
-    path = parts / "recipes" / "system" / "part.yaml"
-    path.write_text(path.read_text().replace('"#!"', '"\\x7fELF"'))
     board = Bare()
     project = project_at(parts, board)
     result = build(project, ask(project, "other"), keep_going=True)
     (error,) = result.errors
     assert isinstance(error, AuditError)
     assert "bin/python3" in error.why
-    assert board.imported == {}
     assert result.published == []
+    assert not any("/index" in {m.target for m in job.mounts} for job in board.jobs)
     states = {o.step.name: o.state for o in result.outcomes}
     assert states["audit:system-toy"] is State.FAILED
-    assert states["image:python-cp311-toy"] is State.BLOCKED
-    assert states["build:other-cp311-toy"] is State.BLOCKED
+    assert states["smoke:other-cp311-toy"] is State.BLOCKED
+    assert states["image:python-cp311-toy"] is State.BUILT
+    assert states["wheel:other-cp311-toy"] is State.BUILT
+    assert not project.paths.dist.exists() or not list(project.paths.dist.rglob("*.whl"))
 
 
 # --- building -------------------------------------------------------------------------------------

@@ -97,6 +97,31 @@ def test_an_interpreter_is_of_packages_or_of_a_part(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("platform", ["linux/arm", "linux/arm/v6", "linux/amd64"])
+def test_a_platform_is_docker_s(tmp_path: Path, platform: str) -> None:
+    assert of_part(tmp_path, platform) == BuiltPython(part="system", platform=platform)
+
+
+@pytest.mark.parametrize(
+    "platform", ["arm", "linux", "linux/", "linux/arm/", "linux/arm/v6/x", "Linux/arm", "a linux/b"]
+)
+def test_a_platform_without_an_architecture(tmp_path: Path, platform: str) -> None:
+    with pytest.raises(DataError) as caught:
+        of_part(tmp_path, platform)
+    assert "pythons.yaml:5: 3.11.targets.toy" in caught.value.where
+    assert "platform: String should match pattern" in caught.value.where
+
+
+def of_part(folder: Path, platform: str) -> object:
+    """What Python 3.11 is, as a part's root with a platform."""
+    text = PYTHONS.replace(
+        "{image: toy-python, suite: bookworm, architecture: armhf}",
+        f"{{part: system, platform: {platform}}}",
+    )
+    loaded = Targets.load(write_toolchains(folder, pythons=text))
+    return Cell(loaded.toolchain("toy"), loaded.python("3.11")).image
+
+
 def test_a_python_that_an_architecture_does_not_have(tmp_path: Path) -> None:
     folder = write_toolchains(tmp_path)
     other = TOOLCHAIN.replace("toy1", "fun1").replace("toy2", "fun2")

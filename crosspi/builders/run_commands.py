@@ -101,7 +101,7 @@ def main(job: dict[str, Any]) -> int:
     except subprocess.CalledProcessError as error:
         print(f"FAILED with exit code {error.returncode}: {shlex.join(error.cmd)}", flush=True)
         status = 1
-    except OSError as error:
+    except (OSError, zipfile.BadZipFile) as error:
         print(f"FAILED: {error}", flush=True)
         status = 1
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

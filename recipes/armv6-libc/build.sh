@@ -11,7 +11,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 SRC=${SRC:-/src} BUILD=${BUILD:-/build} OUT=${OUT:-/out} JOBS=${JOBS:-2}
 ARCH="-march=armv6k+fp -mfloat-abi=hard -marm -mtune=arm1176jzf-s -mno-unaligned-access"
 T=arm-linux-gnueabihf
-GCC=$BUILD/gcc GLIBC=$BUILD/glibc BIN=$BUILD/bin RT=$OUT/lib ROOT=$OUT/root
+GCC=$BUILD/gcc GLIBC=$BUILD/glibc GLIBC_SRC=$BUILD/glibc-src BIN=$BUILD/bin RT=$OUT/lib ROOT=$OUT/root
 PREFIX_MAP="-ffile-prefix-map=$SRC/=./ -ffile-prefix-map=$BUILD/=./"
 BUILD_TRIPLET=x86_64-pc-linux-gnu
 HEADERS=/usr/$T/include
@@ -48,6 +48,8 @@ prepare() {
   done
   chmod -R u+w .
   patch -p1 < "$HERE/patches/libgcc-vfpv2.patch"
+  cp -a "$SRC/glibc" "$GLIBC_SRC"; chmod -R u+w "$GLIBC_SRC"
+  patch -d "$GLIBC_SRC" -p1 < "$HERE/patches/glibc-without-manual.patch"
 }
 
 # libgcc is built without building gcc: the headers that describe the compiler are those that Debian
@@ -84,7 +86,7 @@ libgcc_shared() {
 
 configure_glibc() {
   mkdir -p "$GLIBC"; cd "$GLIBC"
-  "$SRC/glibc/configure" --prefix=/usr --build=$BUILD_TRIPLET --host=$T CC=armv6-gcc CXX=false \
+  "$GLIBC_SRC/configure" --prefix=/usr --build=$BUILD_TRIPLET --host=$T CC=armv6-gcc CXX=false \
     BUILD_CC=gcc CFLAGS="-O2 -g0 $PREFIX_MAP" --with-headers="$HEADERS" --enable-kernel=3.2 \
     --enable-stack-protector=strong --disable-crypt --disable-profile --disable-werror \
     --disable-nscd --disable-build-nscd --disable-timezone-tools --without-selinux \
@@ -93,7 +95,7 @@ configure_glibc() {
 }
 
 # Only what is shared: the static libraries and the programs would double the cost.
-glibc() { cd "$GLIBC" && make -r -C "$SRC/glibc" objdir="$GLIBC" object-suffixes=.os -j"$JOBS" lib; }
+glibc() { cd "$GLIBC" && make -r -C "$GLIBC_SRC" objdir="$GLIBC" object-suffixes=.os -j"$JOBS" lib; }
 
 LIBRARIES="math/libm:libm.so.6 dlfcn/libdl:libdl.so.2 nptl/libpthread:libpthread.so.0
   rt/librt:librt.so.1 login/libutil:libutil.so.1 resolv/libresolv:libresolv.so.2
@@ -103,7 +105,7 @@ libraries() {
   local entry folder
   for entry in $LIBRARIES; do
     folder=${entry%%/*}
-    make -r -C "$SRC/glibc/$folder" ..=../ subdir="$folder" objdir="$GLIBC" object-suffixes=.os \
+    make -r -C "$GLIBC_SRC/$folder" ..=../ subdir="$folder" objdir="$GLIBC" object-suffixes=.os \
       -j"$JOBS" "$GLIBC/${entry%%:*}.so"
   done
 }

@@ -168,6 +168,21 @@ def test_no_wheel_and_two_are_errors(
     assert not (tmp_path / "unpacked").exists()
 
 
+@pytest.mark.parametrize("damage", ["no zip", "cut off", "one byte"])
+def test_a_damaged_wheel_ends_the_step(driver: Driver, tmp_path: Path, damage: str) -> None:
+    wheel(tmp_path / "wheels", "one.whl")
+    path = tmp_path / "wheels" / "one.whl"
+    data = path.read_bytes()
+    damaged = {"no zip": b"no zip", "cut off": data[:-10]}
+    path.write_bytes(damaged.get(damage, data.replace(b"one.whl", b"two.whl")))
+    ended = driver(unpack(tmp_path), {"text": "x", "to": str(tmp_path / "never")})
+    assert ended.code == 1
+    assert ended.lines[-1].startswith("FAILED: ")
+    assert "Traceback" not in "".join(ended.lines)
+    assert not (tmp_path / "never").exists()
+    assert set(ended.usage) == {"cpu", "ccache_hits", "ccache_misses", "dropped_flags"}
+
+
 def test_every_elf_file_is_stripped_once(driver: Driver, tmp_path: Path) -> None:
     driver.program("arm-linux-gnueabihf-strip", 'echo "STRIP $*"')
     tree = tmp_path / "tree"
