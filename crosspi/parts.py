@@ -34,26 +34,9 @@ ROOT = "root"
 _TAKEN = frozenset(
     path.strip("/").split("/")[0]
     for path in (builders.SOURCES, builders.RECIPE, builders.WORK, builders.OUT, builders.NEEDS)
-) | frozenset(
-    [
-        "bin",
-        "cache",
-        "crosspi",
-        "dev",
-        "etc",
-        "lib",
-        "opt",
-        "proc",
-        "run",
-        "sbin",
-        "scratch",
-        "step",
-        "sys",
-        "tmp",
-        "toolchain",
-        "usr",
-        "var",
-    ]
+).union(
+    ("bin", "cache", "crosspi", "dev", "etc", "lib", "opt", "proc", "run", "sbin", "scratch"),
+    ("step", "sys", "tmp", "toolchain", "usr", "var"),
 )
 
 
