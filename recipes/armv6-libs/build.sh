@@ -66,7 +66,9 @@ sqlite() {
     -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_MATH_FUNCTIONS \
     -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_UNLOCK_NOTIFY -DSQLITE_ENABLE_DBSTAT_VTAB \
     -DHAVE_USLEEP=1 -DSQLITE_API= -c sqlite3.c -o sqlite3.o
-  $AR rcsD "$OUT/lib/libsqlite3.a" sqlite3.o
+  $AR rcsD "$OUT/lib/libsqlite3core.a" sqlite3.o
+  # It needs libm behind it, and CPython's configure test names none.
+  echo "INPUT ( -lsqlite3core -lm )" > "$OUT/lib/libsqlite3.a"
   mkdir -p "$OUT/lib/pkgconfig"
   printf "Name: sqlite3\nDescription: SQLite\nVersion: %s\nLibs: -L$OUT/lib -lsqlite3 -lm\nCflags: -I$OUT/include\n" \
     "$(cat "$SRC/sqlite3/VERSION")" > "$OUT/lib/pkgconfig/sqlite3.pc"
