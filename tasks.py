@@ -158,13 +158,6 @@ def clean(_context: Context, all: bool = False, yes: bool = False) -> None:
     commands.clean(everything=all, yes=yes)
 
 
-@task(help={"e2e": "only the end-to-end tests", "unit": "only the fast ones"})
-def test(context: Context, e2e: bool = False, unit: bool = False) -> None:
-    """Run the tests: invoke test"""
-    arguments = " -m e2e" if e2e else " -m 'not e2e'" if unit else ""
-    context.run(f"{sys.executable} -m pytest{arguments}", pty=sys.stdout.isatty())
-
-
 @task
 def lint(context: Context) -> None:
     """Check style and types: invoke lint"""
@@ -172,3 +165,10 @@ def lint(context: Context) -> None:
     context.run(f"{python} -m ruff format --check .")
     context.run(f"{python} -m ruff check .")
     context.run(f"{python} -m mypy")
+
+
+@task(pre=[lint], help={"e2e": "only the end-to-end tests", "unit": "only the fast ones"})
+def test(context: Context, e2e: bool = False, unit: bool = False) -> None:
+    """Check style and types, then run the tests: invoke test"""
+    arguments = " -m e2e" if e2e else " -m 'not e2e'" if unit else ""
+    context.run(f"{sys.executable} -m pytest{arguments}", pty=sys.stdout.isatty())
