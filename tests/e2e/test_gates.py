@@ -20,13 +20,20 @@ from crosspi.host import engine_addresses
 
 pytestmark = pytest.mark.e2e
 
-#: ARMv8's vrinta, in a function that the board's processor does not have: as bytes, so that no
-#: compiler flag is needed to make it.
-ARMV8 = CODE["core.c"].replace(
-    "return value / 2;",
-    'float r; __asm__("vmov s0, %1\\n.inst 0xfeb80a40\\nvmov %0, s0" : "=r"(r) : "r"(value) '
-    ': "s0"); return r;',
-)
+
+def with_instruction(word: str) -> str:
+    """core.c with one instruction in it: as a number, so that no compiler flag is needed."""
+    return CODE["core.c"].replace(
+        "return value / 2;",
+        f'__asm__ volatile (".inst {word}" : : : "d0", "d1"); return value / 2;',
+    )
+
+
+#: An instruction that a board's processor does not have, and the class that the law forbids.
+FOREIGN = {
+    "pi-zero": ("0xf2200840", "neon"),  # vadd.i32 q0, q0, q0
+    "pi3": ("0xfeb80a40", "v8"),  # vrinta.f32 s0, s0
+}
 
 
 def wheels(dist: Path) -> list[str]:
@@ -68,24 +75,25 @@ def test_a_compile_error_shows_the_last_lines_and_the_log(
     assert "Traceback" not in run.err
 
 
-def test_foreign_instructions_are_caught_by_the_audit(
-    workshop: Workshop, build: Callable[..., Run]
-) -> None:
-    workshop.hello(replace={"core.c": ARMV8})
-    run = build()
-    assert run.code == 9
-    assert "v8" in run.err
+@pytest.mark.parametrize("board", FOREIGN)
+def test_foreign_instructions_are_caught_by_the_audit(workshop: Workshop, board: str) -> None:
+    word, kind = FOREIGN[board]
+    workshop.hello(replace={"core.c": with_instruction(word)})
+    run = workshop.invoke("build", "--target", board, "--python", "3.11")
+    assert run.code == 9, run.err
+    assert f"isa-{kind}" in run.err
     assert wheels(workshop.dist) == []
 
 
-def test_foreign_instructions_trap_under_the_pinned_cpu(
-    workshop: Workshop, build: Callable[..., Run]
-) -> None:
+@pytest.mark.parametrize("board", FOREIGN)
+def test_foreign_instructions_trap_under_the_pinned_cpu(workshop: Workshop, board: str) -> None:
     """Past the audit, which here is made blind: the emulated board must stop it by itself."""
-    workshop.hello(replace={"core.c": ARMV8})
-    law = workshop.folder / "toolchains" / "armv7.yaml"
-    law.write_text(law.read_text().replace("instructions: [v8, ", "instructions: ["))
-    run = build()
+    word, kind = FOREIGN[board]
+    workshop.hello(replace={"core.c": with_instruction(word)})
+    for law in (workshop.folder / "toolchains").glob("armv*.yaml"):
+        text = law.read_text()
+        law.write_text(text.replace(f" {kind},", "").replace(f"[{kind}, ", "["))
+    run = workshop.invoke("build", "--target", board, "--python", "3.11")
     assert run.code == 10, run.err
     assert "SIGILL" in run.err
     assert "test_half" in run.err

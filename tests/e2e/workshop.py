@@ -102,6 +102,9 @@ class Workshop:
             else:
                 shutil.copy2(source, folder / name)
         (folder / "recipes").mkdir()
+        # The system in which tests for a board run may be made of parts.
+        for part in CHECKOUT.glob("recipes/*/part.yaml"):
+            shutil.copytree(part.parent, folder / "recipes" / part.parent.name)
 
     @property
     def dist(self) -> Path:
