@@ -16,7 +16,7 @@ from crosspi.cli import session
 from crosspi.console import size
 from crosspi.errors import AuditError, NotAWheelError, UsageError
 from crosspi.index import published_manifest
-from crosspi.pipeline import Graph, Project
+from crosspi.pipeline import Graph
 from crosspi.pipeline import build as build_wheels
 from crosspi.plan import Outcome, execute, pending
 from crosspi.recipe import Recipes
@@ -311,7 +311,7 @@ def clean(*, everything: bool, yes: bool) -> None:
         if everything:
             folders += [project.paths.cache / n for n in ("sources", "ccache", "zig")]
         rows = [(str(f), size(_bytes(f))) for f in folders if f.exists()]
-        images = _images(project) if everything else []
+        images = project.engine().images() if everything else []
         rows += [(f"image {tag}", size(count)) for tag, count in images]
         project.console.table("can be made again", ("what", "size"), rows)
         if not yes:
@@ -322,10 +322,6 @@ def clean(*, everything: bool, yes: bool) -> None:
                 shutil.rmtree(folder)
         for tag, _ in images:
             project.engine().remove_image(tag)
-
-
-def _images(project: Project) -> list[tuple[str, int]]:
-    return project.engine().images()
 
 
 def _bytes(folder: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import html
 import json
 import os
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from crosspi.errors import AuditError, SmokeError, StoreError
+from crosspi.sources.treehash import file_sha256
 
 
 def write_index(root: Path, wheels: Sequence[Path]) -> None:
@@ -51,7 +51,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> P
     Raises:
         AuditError, SmokeError: that report is missing, negative or about another file.
     """
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    sha256 = file_sha256(wheel)
     if not isinstance(audit, Mapping) or audit.get("sha256") != sha256 or not audit.get("ok"):
         raise AuditError(
             f"{wheel.name} is not published: no audit of exactly this file passed",
@@ -68,7 +68,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> P
     dist.mkdir(parents=True, exist_ok=True)
     with _locked(dist):
         target = dist / wheel.name
-        if not target.is_file() or _sha256(target) != sha256:
+        if not target.is_file() or file_sha256(target) != sha256:
             partial = dist / f".{wheel.name}.{os.getpid()}"
             shutil.copyfile(wheel, partial)
             partial.rename(target)
@@ -85,11 +85,10 @@ def proven(dist: Path) -> list[Path]:
     """
     wheels = []
     for wheel in sorted(dist.glob("*.whl")):
-        try:
-            manifest = json.loads(manifest_of(wheel).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        manifest = _read_manifest(wheel)
+        if not manifest:
             continue
-        if manifest.get("sha256") != _sha256(wheel):
+        if manifest.get("sha256") != file_sha256(wheel):
             raise StoreError(
                 f"the published file {wheel.name} is not the one that was proven",
                 where=str(wheel),
@@ -106,7 +105,7 @@ def is_published(dist: Path, wheel: Path, proof: Mapping[str, str]) -> bool:
     manifest = published_manifest(dist / wheel.name)
     return (
         manifest.get("proof") == proof
-        and manifest.get("sha256") == _sha256(wheel)
+        and manifest.get("sha256") == file_sha256(wheel)
         and wheel.name in _text(dist / "simple" / project / "index.html")
     )
 
@@ -117,11 +116,17 @@ def _text(path: Path) -> str:
 
 def published_manifest(wheel: Path) -> Mapping[str, Any]:
     """The manifest beside a wheel, if it is about exactly this file; else nothing."""
+    manifest = _read_manifest(wheel)
+    return manifest if manifest and manifest.get("sha256") == file_sha256(wheel) else {}
+
+
+def _read_manifest(wheel: Path) -> Mapping[str, Any]:
+    """What stands in the manifest beside a wheel; nothing where there is none."""
     try:
-        manifest = json.loads(manifest_of(wheel).read_text(encoding="utf-8"))
+        manifest: Mapping[str, Any] = json.loads(manifest_of(wheel).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return manifest if manifest.get("sha256") == _sha256(wheel) else {}
+    return manifest
 
 
 def manifest_of(wheel: Path) -> Path:
@@ -132,7 +137,7 @@ def manifest_of(wheel: Path) -> Path:
 def _link(wheel: Path) -> str:
     requires = _requires_python(wheel)
     attribute = f' data-requires-python="{html.escape(requires)}"' if requires else ""
-    href = f"../../{quote(wheel.name)}#sha256={_sha256(wheel)}"
+    href = f"../../{quote(wheel.name)}#sha256={file_sha256(wheel)}"
     return f'<a href="{href}"{attribute}>{html.escape(wheel.name)}</a><br>'
 
 
@@ -160,11 +165,6 @@ def _replace_text(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.rename(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 @contextmanager

@@ -59,6 +59,21 @@ class WheelSteps:
     installs: tuple[WheelSteps, ...]
 
 
+@dataclass(frozen=True)
+class Board:
+    """The steps behind the emulated board of a cell.
+
+    Attributes:
+        image: where tests run.
+        python: what a build must know of the interpreter.
+        audits: of the system in the image, where that is built here.
+    """
+
+    image: Image
+    python: Step
+    audits: tuple[Step, ...] = ()
+
+
 @dataclass
 class Project:
     """The checkout's data and this user's caches: where everything starts.
@@ -207,11 +222,10 @@ class Graph:
         self._machine = project.machine()
         self._toolchains: dict[str, Step] = {}
         self._compiled: dict[tuple[str, str], Step | None] = {}
-        self._pythons: dict[str, tuple[Image, Step]] = {}
+        self._boards: dict[str, Board] = {}
         self._wheels: dict[tuple[str, str], WheelSteps] = {}
         self._sources: dict[str, Step] = {}
         self._parts: dict[str, Step] = {}
-        self._board_audits: dict[str, Step] = {}
 
     def wheels(self, request: Request) -> list[WheelSteps]:
         """The steps of every wheel of a request, with the wheels that those need."""
@@ -237,10 +251,11 @@ class Graph:
             self._toolchains[toolchain.name] = toolchain_step(toolchain, self._machine)
         return self._toolchains[toolchain.name]
 
-    def _python(self, cell: Cell) -> tuple[Image, Step]:
-        if cell.identifier not in self._pythons:
+    def _board(self, cell: Cell) -> Board:
+        if cell.identifier not in self._boards:
             project = self._project
             data = cell.image
+            audits: tuple[Step, ...] = ()
             if isinstance(data, PackagedPython):
                 image = packaged_image(
                     cell, data, project.paths.dockerfiles, project.engine, project.sources
@@ -248,14 +263,11 @@ class Graph:
             else:
                 part = project.part(data.part)
                 built = self._part(part)
-                self._board_audits[cell.identifier] = part_audit_step(part, built, cell.toolchain)
+                audits = (part_audit_step(part, built, cell.toolchain),)
                 image = root_image(image_name(cell), built, project.engine, platform=data.platform)
-            self._pythons[cell.identifier] = (image, python_step(cell, image, project.engine))
-        return self._pythons[cell.identifier]
-
-    def _board_audit(self, cell: Cell) -> list[Step]:
-        """The audit of the system in which a cell's tests run, where it is built here."""
-        return [self._board_audits[i] for i in [cell.identifier] if i in self._board_audits]
+            python = python_step(cell, image, project.engine)
+            self._boards[cell.identifier] = Board(image, python, audits)
+        return self._boards[cell.identifier]
 
     def _part(self, part: Part) -> Step:
         if part.name not in self._parts:
@@ -297,13 +309,13 @@ class Graph:
         ]
         # pip on the board installs what those need as well.
         installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
-        image, python = self._python(cell)
+        board = self._board(cell)
         built = build_step(
             recipe,
             cell,
             self._machine,
             toolchain_made=self.toolchain(cell.toolchain),
-            python_made=python,
+            python_made=board.python,
             compiled=self._compile(recipe, cell.toolchain),
             wheels={name: steps.wheel for name, steps in needs.items()},
             sources=self.source_steps(recipe),
@@ -313,9 +325,9 @@ class Graph:
         smoke = smoke_step(
             recipe,
             cell,
-            image=image,
+            image=board.image,
             wheels=[wheel, *(steps.wheel for steps in installs)],
-            audits=[audit, *(steps.audit for steps in installs), *self._board_audit(cell)],
+            audits=[audit, *(steps.audit for steps in installs), *board.audits],
             engine=self._project.engine,
             sources=self._project.sources,
             level=self._level,
