@@ -126,7 +126,8 @@ class Tracer:
         window = space.words[at : at + 4]
         return (
             len(window) == 4
-            and sum(word >> 28 == _ALWAYS for word in window) >= 3
+            # NEON has a space of its own, where the condition's bits are 1111.
+            and sum(word >> 28 >= _ALWAYS for word in window) >= 3
             and all(decode_arm(word) != a32.INVALID for word in window)
         )
 

@@ -1,8 +1,9 @@
 """What instructions a file holds: the scan that confirms, or refutes, its build attributes.
 
 Where the file keeps its mapping symbols ($a ARM, $t Thumb, $d data; AAELF32 §5.5.5) they say
-exactly what is code; otherwise `flow` follows the execution. Capstone has the last word on each
-instruction that would be a finding, and prints it.
+exactly what is code. Only instructions that were written as numbers (`.word`, `.byte`) are marked
+as data there: they are found where the execution runs into them. In other files `flow` follows the
+execution. Capstone has the last word on each instruction that would be a finding, and prints it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from crosspi.audit.spaces import (
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64
+_LEAVES = a32.BRANCH | a32.INDIRECT | a32.TRAP
+_ARM_NOPS = (0xE320F000, 0xE1A00000)
+_THUMB_NOPS = (0xBF00, 0x46C0, 0x0000, 0xF3AF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,13 @@ class Scan:
 def scan(elf: Elf, attributes: Attributes | None) -> Scan:
     """Every instruction of a file, by class."""
     result = Scan(Names(elf))
-    mapping = _mapping(elf)
+    mapping, entries = _mapping(elf), _entries(elf)
     unmapped: list[CodeRange] = []
     for code in elf.code:
         result.code_bytes += len(code.data)
         marks = mapping.get(code.section)
         if marks:
-            _scan_mapped(code, marks, result)
+            _scan_mapped(code, marks, entries, result)
         else:
             unmapped.append(code)
     if unmapped and elf.header.kind != ET_REL:
@@ -112,40 +116,95 @@ def _mapping(elf: Elf) -> dict[int, list[tuple[int, int]]]:
     return found
 
 
-def _scan_mapped(code: CodeRange, marks: list[tuple[int, int]], result: Scan) -> None:
+def _entries(elf: Elf) -> dict[tuple[int, int], int]:
+    """The instruction set of each function, by its section and address."""
+    return {
+        (symbol.section, symbol.value & ~1): THUMB if symbol.value & 1 else ARM
+        for symbol in elf.symbols
+        if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
+    }
+
+
+def _scan_mapped(
+    code: CodeRange,
+    marks: list[tuple[int, int]],
+    entries: dict[tuple[int, int], int],
+    result: Scan,
+) -> None:
     space = make_space(code)
     ends = [addr for addr, _ in marks[1:]] + [code.end]
+    entered = UNKNOWN
     for (start, kind), end in zip(marks, ends, strict=True):
         start, end = max(start, code.addr), min(end, code.end)
-        if kind == ARM:
-            _scan_arm(space, start, end, result)
-        elif kind == THUMB:
-            _scan_thumb(space, start, end, result)
+        if kind == DATA:
+            kind = entries.get((code.section, start), entered)
+            _scan_numbers(space, start, end, kind, result)
+            entered = UNKNOWN
+        else:
+            scan_code = _scan_arm if kind == ARM else _scan_thumb
+            entered = kind if scan_code(space, start, end, result) else UNKNOWN
     result.seen_bytes += code.end - max(marks[0][0], code.addr)
 
 
-def _scan_arm(space: Space, start: int, end: int, result: Scan) -> None:
+def _scan_arm(space: Space, start: int, end: int, result: Scan) -> bool:
+    """All instructions of a stretch; True if the execution runs into what follows it.
+
+    What counts is the last one that is no padding: data is aligned behind the end of a function.
+    """
     first = max((start - space.first_word + 3) >> 2, 0)
     last = min((end - space.first_word) >> 2, len(space.words))
     section, hits = space.code.section, result.raw_hits
+    leaves = _LEAVES
     for at in range(first, last):
         found = decode_arm(space.words[at])
         if found > 0 and found & classes.ALL:
             hits.append((space.first_word + 4 * at, found & classes.ALL, False, section))
+        if space.words[at] not in _ARM_NOPS:
+            leaves = found & _LEAVES
     result.instructions += max(last - first, 0)
+    return not leaves
 
 
-def _scan_thumb(space: Space, start: int, end: int, result: Scan) -> None:
+def _scan_thumb(space: Space, start: int, end: int, result: Scan) -> bool:
+    """As `_scan_arm`."""
     at = (start - space.code.addr) >> 1
     last = min((end - space.code.addr) >> 1, len(space.halves))
     section, hits = space.code.section, result.raw_hits
+    leaves = _LEAVES
     while at < last:
         following = space.halves[at + 1] if at + 1 < len(space.halves) else 0
         found, size = decode_thumb(space.halves[at], following)
         if found != a32.INVALID:
             hits.append((space.code.addr + 2 * at, found & classes.ALL, True, section))
+        if space.halves[at] not in _THUMB_NOPS:
+            leaves = found & _LEAVES
         result.instructions += 1
         at += size
+    return not leaves
+
+
+def _scan_numbers(space: Space, start: int, end: int, kind: int, result: Scan) -> None:
+    """Data that is executed: instructions written as numbers, up to one that leads away."""
+    found: list[tuple[int, int, bool, int]] = []
+    at, smallest = start, 4 if kind == ARM else 2
+    while kind != UNKNOWN and at + smallest <= end:
+        offset = at - space.code.addr
+        if kind == ARM:
+            word = int.from_bytes(space.code.data[offset : offset + 4], "little")
+            what, size = decode_arm(word), 4
+        else:
+            half, *more = space.halves[offset >> 1 : (offset >> 1) + 2]
+            what, halves = decode_thumb(half, more[0] if more else 0)
+            size = 2 * halves
+        if what == a32.INVALID:
+            return
+        if what & classes.ALL:
+            found.append((at, what & classes.ALL, kind == THUMB, space.code.section))
+        at += size
+        if what & _LEAVES:
+            break
+    result.raw_hits += found
+    result.instructions += len(found)
 
 
 def _scan_flow(

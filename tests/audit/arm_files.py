@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,7 +13,15 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from crosspi.audit import Law
+from crosspi.audit.elf import Elf
+
+QEMU = shutil.which("qemu-arm-static") or shutil.which("qemu-arm")
+# In CI qemu is there: without it these tests fail.
+USES_QEMU = QEMU is not None or bool(os.environ.get("CI"))
+needs_qemu = pytest.mark.skipif(not USES_QEMU, reason="qemu-user is not installed")
 
 NEEDED = (
     "libc.so.6",
@@ -155,6 +165,9 @@ HONEST = (
 )
 
 RETURN = "  bx lr\n"
+# The end of a program that lived; what r0 and r1 pointed to meanwhile.
+EXIT = "  mov r0, #0\n  mov r7, #1\n  swi #0\n"
+SPACE = ".data\n.align 6\n9: .space 4096\n"
 
 # Tag_CPU_arch and Tag_THUMB_ISA_use, said outright: zig's -mcpu would win over .arch.
 ARCH = {"armv6k": (9, 1), "armv6kz": (7, 1), "armv6t2": (8, 2), "armv7-a": (10, 2)}
@@ -237,6 +250,37 @@ class Toolbox:
             self.run("ld.lld", *arguments, str(self.object(source.text())), "-o", str(built))
             self._cache[key] = built.read_bytes()
         return self._cache[key]
+
+    def compiled(self, text: str, cpu: str) -> bytes:
+        """A shared object of C code that needs no library."""
+        source, built = self.file(".c"), self.file(".so")
+        source.write_text(text)
+        target = ["-target", "arm-linux-gnueabihf.2.28", f"-mcpu={cpu}"]
+        options = ["-shared", "-fPIC", "-O2", "-nostdlib", "-g0"]
+        self.run("cc", *options, *target, str(source), "-o", str(built))
+        return built.read_bytes()
+
+    def ending(self, body: str, cpu: str, extra: str = "") -> int:
+        """How a program ends on an emulated CPU; r0 and r1 point to memory when it starts."""
+        assert QEMU is not None
+        text = f"  ldr r1, =9f\n  mov r0, r1\n{body}\n{EXIT}  .ltorg\n"
+        source = Source(text, extra=extra + SPACE, exports=("_start",))
+        program = self.file(".exe")
+        self.run("ld.lld", str(self.object(source.text())), "-o", str(program))
+        command = [QEMU, "-cpu", cpu, str(program)]
+        done = subprocess.run(command, capture_output=True, check=False, cwd=self._folder)
+        return done.returncode
+
+    def ending_of_function(self, module: bytes, name: str, cpu: str) -> int:
+        """How a program ends that holds a shared object as it is, and calls a function of it."""
+        elf = Elf(module)
+        entry = next(item.value for item in elf.dynamic_symbols if item.name == name)
+        (section,) = (s for s in elf.sections if s.flags & 4 and 0 <= entry - s.addr < s.size)
+        place = self.file(".bin")
+        place.write_bytes(module)
+        call = f"  ldr r4, =8f + {entry - section.addr + section.offset:#x}\n  blx r4"
+        # Aligned as the loader would do it, so that constants lie where the code looks for them.
+        return self.ending(call, cpu, f'.balign 4096\n8: .incbin "{place}"\n')
 
     def library(self, soname: str, version: str, symbol: str) -> str:
         """A library to link against, which has one symbol of one version; its path."""

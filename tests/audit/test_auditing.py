@@ -1,4 +1,4 @@
-"""Each fault that the audit knows, seeded into an otherwise good file: it alone is told."""
+"""The finer points of what is a fault; one wheel for each code is in test_seeded_faults."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from arm_files import (
     Toolbox,
     change_stack,
     make_wheel,
-    patch,
-    without_section,
     words,
 )
 
 from crosspi.audit import Law, Promises, audit_elf, audit_tree, audit_wheel
-from crosspi.audit.elf import SHT_ATTRIBUTES, Elf
+from crosspi.audit.elf import Elf
 
 V7_SOURCE = Source(arch="armv7-a", fpu="neon-vfpv4")
 
@@ -46,40 +44,15 @@ def test_foreign_instruction(arm: Toolbox, name: str, strip: bool) -> None:
     assert "PyInit_m" in found.where
 
 
-def test_thumb2(arm: Toolbox) -> None:
-    source = Source("  .inst.w 0xf04f0001\n  bx lr\n", state="thumb")
-    assert told(arm.shared(source)) == {"isa-thumb2", "attr-lies"}
-
-
 def test_thumb_alone_is_no_fault(arm: Toolbox) -> None:
     assert told(arm.shared(Source("  movs r0, #1\n  bx lr\n", state="thumb"))) == set()
 
 
-def test_newer_architecture_declared(arm: Toolbox) -> None:
+def test_v6t2_is_not_of_the_v6_family(arm: Toolbox) -> None:
     assert told(arm.shared(Source(arch="armv6t2"))) == {"attr-arch", "attr-thumb2"}
 
 
-def test_newer_floating_point_declared(arm: Toolbox) -> None:
-    assert told(arm.shared(Source(fpu="vfpv3-d16"))) == {"attr-fp"}
-
-
-def test_neon_declared(arm: Toolbox) -> None:
-    assert told(arm.shared(Source(fpu="neon"))) == {"attr-fp", "attr-simd"}
-
-
-def test_attributes_missing(arm: Toolbox) -> None:
-    assert told(without_section(arm.shared(), SHT_ATTRIBUTES)) == {"attr-missing"}
-
-
-def test_soft_float(arm: Toolbox) -> None:
-    assert told(arm.shared(Source(hard=False))) == {"float-abi"}
-
-
-def test_old_eabi(arm: Toolbox) -> None:
-    assert told(patch(arm.shared(), 36, "I", 0x04000400)) == {"eabi-version"}
-
-
-@pytest.mark.parametrize("target", ["x86_64-linux-gnu", "aarch64-linux-gnu", "x86-linux-gnu"])
+@pytest.mark.parametrize("target", ["x86-linux-gnu", "powerpc-linux-gnueabihf"])
 def test_foreign_machine(arm: Toolbox, target: str) -> None:
     assert told(arm.foreign(target)) == {"foreign-machine"}
 
@@ -88,25 +61,9 @@ def test_big_endian(arm: Toolbox) -> None:
     assert told(arm.shared()[:5] + b"\2" + arm.shared()[6:]) == {"foreign-machine"}
 
 
-def test_glibc_above_the_floor(arm: Toolbox) -> None:
-    library = arm.library("libc.so.6", "GLIBC_2.29", "new")
-    assert told(arm.shared(Source("  b new\n", links=(library,)))) == {"glibc-floor"}
-
-
 def test_glibc_at_the_floor(arm: Toolbox) -> None:
     library = arm.library("libc.so.6", "GLIBC_2.28", "old")
     assert told(arm.shared(Source("  b old\n", links=(library,)))) == set()
-
-
-def test_libstdcxx(arm: Toolbox) -> None:
-    library = arm.library("libstdc++.so.6", "GLIBCXX_3.4.26", "cxx")
-    data = arm.shared(Source("  b cxx\n", links=(library,)))
-    assert told(data) == {"foreign-needed", "glibcxx-need"}
-
-
-def test_foreign_library(arm: Toolbox) -> None:
-    library = arm.library("libblas.so.3", "BLAS_1", "dgemm")
-    assert told(arm.shared(Source("  b dgemm\n", links=(library,)))) == {"foreign-needed"}
 
 
 def test_library_that_the_wheel_carries(arm: Toolbox, tmp_path: Path) -> None:
@@ -116,14 +73,9 @@ def test_library_that_the_wheel_carries(arm: Toolbox, tmp_path: Path) -> None:
     assert audit_wheel(make_wheel(tmp_path, files), V6).findings == ()
 
 
-@pytest.mark.parametrize("path", ["/opt/lib", "$ORIGIN/../../x", "lib", ""])
+@pytest.mark.parametrize("path", ["$ORIGIN/../../x", "lib", ""])
 def test_rpath(arm: Toolbox, path: str) -> None:
     assert told(arm.shared(Source(), f"--rpath={path or ':'}")) == {"rpath"}
-
-
-def test_build_path(arm: Toolbox) -> None:
-    data = arm.shared(Source(extra='.section .rodata\n.asciz "/work/demo/m.c"\n'))
-    assert told(data) == {"build-path"}
 
 
 def test_longer_path_is_no_build_path(arm: Toolbox) -> None:
@@ -131,12 +83,11 @@ def test_longer_path_is_no_build_path(arm: Toolbox) -> None:
     assert told(arm.shared(Source(extra=extra))) == set()
 
 
-@pytest.mark.parametrize(("kind", "flags"), [(0x6474E551, 7), (0x6FFFFFFF, 6)])
-def test_executable_stack(arm: Toolbox, kind: int, flags: int) -> None:
-    assert told(change_stack(arm.shared(), kind, flags)) == {"exec-stack"}
+def test_file_that_does_not_say_how_its_stack_is(arm: Toolbox) -> None:
+    assert told(change_stack(arm.shared(), 0x6FFFFFFF, 6)) == {"exec-stack"}
 
 
-@pytest.mark.parametrize("size", [5, 30, 60, 300])
+@pytest.mark.parametrize("size", [5, 30, 60])
 def test_truncated_elf(arm: Toolbox, size: int) -> None:
     assert told(arm.shared()[:size]) == {"elf-broken"}
 
@@ -156,11 +107,6 @@ def test_v7_file_under_the_v7_law(arm: Toolbox) -> None:
     assert told(arm.shared(Source(body, arch="armv7-a", fpu="neon-vfpv4")), V7) == set()
 
 
-def test_v8_code_under_the_v7_law(arm: Toolbox) -> None:
-    data = arm.shared(Source(words(0xE1910C9F) + RETURN, arch="armv7-a", fpu="neon"))
-    assert told(data, V7) == {"isa-v8", "attr-lies"}
-
-
 def test_crypto_is_a_note_where_the_law_says_so(arm: Toolbox) -> None:
     data = arm.shared(Source(words(0xF3B00302) + RETURN, arch="armv7-a", fpu="neon"))
     _, findings = audit_elf(data, MODULE, V7)
@@ -176,11 +122,9 @@ def test_dispatched_code_is_allowed(arm: Toolbox) -> None:
     assert told(data, V7, other) == {"isa-v8", "attr-lies"}
 
 
-def test_neon_promise(arm: Toolbox, tmp_path: Path) -> None:
+def test_neon_promise_kept(arm: Toolbox, tmp_path: Path) -> None:
     promises = Promises(neon=True)
     tag = "cp311-cp311-linux_armv7l"
-    without = make_wheel(tmp_path, {MODULE: arm.shared(V7_SOURCE)}, tag=tag)
-    assert [i.code for i in audit_wheel(without, V7, promises).errors] == ["promise-neon"]
     data = arm.shared(Source(words(0xF2220844) + RETURN, arch="armv7-a", fpu="neon"))
     kept = make_wheel(tmp_path, {MODULE: data}, tag=tag)
     report = audit_wheel(kept, V7, promises)
@@ -195,21 +139,6 @@ def wheel_codes(path: Path, law: Law = V6) -> list[str]:
     return [item.code for item in audit_wheel(path, law).findings]
 
 
-def test_pure_wheel(tmp_path: Path) -> None:
-    path = make_wheel(tmp_path, {"demo.py": b""}, tag="py3-none-any")
-    assert wheel_codes(path) == ["pure-python"]
-    assert audit_wheel(path, V6).ok
-
-
-def test_any_with_elf(arm: Toolbox, tmp_path: Path) -> None:
-    path = make_wheel(tmp_path, {"m.so": arm.shared()}, tag="py3-none-any")
-    assert wheel_codes(path) == ["any-with-elf"]
-
-
-def test_platform_without_elf(tmp_path: Path) -> None:
-    assert wheel_codes(make_wheel(tmp_path, {"demo.py": b""})) == ["platform-without-elf"]
-
-
 def test_windows_file(arm: Toolbox, tmp_path: Path) -> None:
     files = {MODULE: arm.shared(), "m.pyd": b"MZ\x90\0"}
     assert wheel_codes(make_wheel(tmp_path, files)) == ["foreign-machine"]
@@ -218,13 +147,6 @@ def test_windows_file(arm: Toolbox, tmp_path: Path) -> None:
 def test_so_that_is_no_elf(arm: Toolbox, tmp_path: Path) -> None:
     files = {MODULE: arm.shared(), "x.so": b"nonsense"}
     assert wheel_codes(make_wheel(tmp_path, files)) == ["elf-broken"]
-
-
-def test_glibc_tag(arm: Toolbox, tmp_path: Path) -> None:
-    library = arm.library("libc.so.6", "GLIBC_2.28", "old")
-    data = arm.shared(Source("  b old\n", links=(library,), arch="armv7-a"))
-    path = make_wheel(tmp_path, {MODULE: data}, tag="cp311-cp311-manylinux_2_17_armv7l")
-    assert wheel_codes(path, V7) == ["glibc-tag"]
 
 
 def test_report_has_the_facts(arm: Toolbox, tmp_path: Path) -> None:

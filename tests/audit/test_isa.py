@@ -27,6 +27,35 @@ def test_mapping_symbols_tell_literals_from_code(arm: Toolbox) -> None:
 
 
 @pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize(
+    "source",
+    [
+        Source(f"  .word {NEON:#x}\n{RETURN}"),
+        Source(f"  mov r0, #1\n  .word {NEON:#x}\n{RETURN}"),
+        Source("  movs r0, #1\n  .short 0xef22, 0x0844\n  bx lr\n", state="thumb"),
+    ],
+    ids=["first", "arm", "thumb"],
+)
+def test_instructions_written_as_numbers(arm: Toolbox, source: Source, strip: bool) -> None:
+    assert scanned(arm.shared(source, strip=strip)).counts["neon"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{RETURN}  nop\n  .word {NEON:#x}\n",
+        f"  udf #0\n  .word {NEON:#x}\n",
+        f"1: b 1b\n  mov r0, r0\n  .word {NEON:#x}\n",
+        f"  bl PyInit_m\n  .word {NEON:#x}\n",
+        f"  mov r0, #1\n  .word {NEON:#x}, 0xffffffff\n",
+    ],
+    ids=["padding", "trap", "loop", "call", "nonsense"],
+)
+def test_data_behind_code_is_not_code(arm: Toolbox, body: str) -> None:
+    assert scanned(arm.shared(Source(body))).counts == {}
+
+
+@pytest.mark.parametrize("strip", [False, True])
 def test_code_is_found(arm: Toolbox, strip: bool) -> None:
     found = scanned(arm.shared(Source(words(NEON) + RETURN), strip=strip))
     assert found.method == (FOLLOWED if strip else MAPPED)
@@ -73,6 +102,20 @@ def test_stripped_data_is_not_code(arm: Toolbox, body: str) -> None:
 def test_stripped_code_is_followed(arm: Toolbox, body: str) -> None:
     found = scanned(arm.shared(Source(body), strip=True))
     assert found.counts["neon"] == 1
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "  ldr r0, 1f\n2: add r0, pc, r0\n  bx lr\n1: .word 3f - 2b - 8\n",
+        "  adr r0, 3f\n  bx lr\n",
+    ],
+    ids=["offset", "adr"],
+)
+def test_a_stripped_function_of_nothing_but_neon_is_found(arm: Toolbox, lead: str) -> None:
+    """Hand-written, without unwind table and saved registers; only a pointer leads to it."""
+    body = f"{lead}  .word 0\n3:\n{words(NEON, NEON, NEON)}{RETURN}"
+    assert scanned(arm.shared(Source(body), strip=True)).counts == {"neon": 3}
 
 
 @pytest.mark.parametrize(

@@ -132,16 +132,6 @@ def test_good_wheel(arm: Toolbox, tmp_path: Path) -> None:
     assert codes(make_wheel(tmp_path, {MODULE: arm.shared()})) == []
 
 
-def test_renamed_to_another_python(arm: Toolbox, tmp_path: Path) -> None:
-    path = make_wheel(
-        tmp_path,
-        {MODULE: arm.shared()},
-        tag="cp312-cp312-linux_armv6l",
-        wheel_tag="cp311-cp311-linux_armv6l",
-    )
-    assert codes(path) == ["tag-mismatch", "soabi-suffix"]
-
-
 def test_renamed_to_another_platform(arm: Toolbox, tmp_path: Path) -> None:
     path = make_wheel(tmp_path, {MODULE: arm.shared()}, wheel_tag="cp311-cp311-linux_armv7l")
     assert codes(path) == ["tag-mismatch"]
@@ -150,16 +140,6 @@ def test_renamed_to_another_platform(arm: Toolbox, tmp_path: Path) -> None:
 def test_compressed_tags_are_expanded(arm: Toolbox, tmp_path: Path) -> None:
     tag = "cp311-cp311-linux_armv6l.manylinux_2_28_armv6l"
     assert codes(make_wheel(tmp_path, {MODULE: arm.shared()}, tag=tag)) == []
-
-
-def test_foreign_platform(arm: Toolbox, tmp_path: Path) -> None:
-    path = make_wheel(tmp_path, {MODULE: arm.shared()}, tag="cp311-cp311-linux_aarch64")
-    assert codes(path) == ["platform-tag"]
-
-
-def test_another_package(arm: Toolbox, tmp_path: Path) -> None:
-    path = make_wheel(tmp_path, {MODULE: arm.shared()}, name="other-1.0")
-    assert set(codes(path)) == {"name-mismatch"}
 
 
 def test_another_version(arm: Toolbox, tmp_path: Path) -> None:
@@ -176,7 +156,6 @@ def test_another_version(arm: Toolbox, tmp_path: Path) -> None:
         ("", "not in RECORD"),
         (f"{MODULE},,", "no hash"),
         (f"{MODULE},md5=abc,1", "no hash of SHA-2"),
-        (f"{MODULE},sha256=abc,", "sha256"),
         (f"{MODULE},sha256=abc,1", "1 bytes"),
     ],
 )
@@ -197,7 +176,6 @@ def test_record_lists_what_is_not_there(arm: Toolbox, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        "Requires-Dist: numpy >>> 3\n",
         "Requires-Dist: x @ file:///tmp/x\n",
         "Requires-Python: new\n",
     ],
@@ -206,12 +184,6 @@ def test_unreadable_metadata(arm: Toolbox, tmp_path: Path, row: str) -> None:
     metadata = row + METADATA.replace("Requires-Python: >=3.9\n", "")
     path = make_wheel(tmp_path, {MODULE: arm.shared()}, metadata=metadata)
     assert codes(path) == ["metadata-invalid"]
-
-
-def test_requires_another_python(arm: Toolbox, tmp_path: Path) -> None:
-    metadata = METADATA.replace(">=3.9", ">=3.12")
-    path = make_wheel(tmp_path, {MODULE: arm.shared()}, metadata=metadata)
-    assert codes(path) == ["python-requires"]
 
 
 def test_requires_a_later_micro_version(arm: Toolbox, tmp_path: Path) -> None:
@@ -229,7 +201,6 @@ def test_requires_a_later_micro_version(arm: Toolbox, tmp_path: Path) -> None:
         ("m.abi3.so", "cp39-abi3-linux_armv6l", []),
         ("m.cpython-37m-arm-linux-gnueabihf.so", "cp37-cp37m-linux_armv6l", ["python-requires"]),
         ("m.cpython-312-arm-linux-gnueabihf.so", "cp311-cp311-linux_armv6l", ["soabi-suffix"]),
-        ("m.cpython-311-x86_64-linux-gnu.so", "cp311-cp311-linux_armv6l", ["soabi-suffix"]),
         ("m.cpython-313-arm-linux-gnueabihf.so", "cp313-cp313t-linux_armv6l", ["soabi-suffix"]),
         ("m.cpython-313t-arm-linux-gnueabihf.so", "cp313-cp313t-linux_armv6l", []),
     ],

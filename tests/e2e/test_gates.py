@@ -12,11 +12,16 @@ from pathlib import Path
 import docker
 import pytest
 from proxy import Proxy
-from workshop import BUILD, CODE, SMOKE, Run, Workshop
+from workshop import BUILD, CHECKOUT, CODE, SMOKE, Run, Workshop
 
+from crosspi.console import Console
 from crosspi.engine import LABEL, Engine
 from crosspi.engine import owner as engine_owner
 from crosspi.host import engine_addresses
+from crosspi.images import base_image, image_step
+from crosspi.paths import Paths
+from crosspi.pipeline import Project
+from crosspi.plan import State, execute, pending
 
 pytestmark = pytest.mark.e2e
 
@@ -146,6 +151,36 @@ def test_no_engine(workshop: Workshop, build: Callable[..., Run]) -> None:
     assert run.code == 6
     assert "no Docker engine answers" in run.err
     assert "Traceback" not in run.err
+
+
+def test_an_image_of_another_architecture_under_the_tag_is_built_again(tmp_path: Path) -> None:
+    """As an engine leaves it that took the host's image for the board's."""
+    project = Project(Paths(CHECKOUT, tmp_path, tmp_path / "dist"), Console())
+    engine, name = project.engine(), f"e2e-{uuid.uuid4().hex[:12]}"
+    folder = tmp_path / "image"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"ARG BASE\nFROM $BASE\nLABEL test={name}\n")
+    image = image_step(
+        name,
+        folder,
+        project.engine,
+        suite="bookworm",
+        architecture="armhf",
+        arguments={},
+        wheels={},
+        sources=project.sources,
+    )
+    host = base_image(engine, "bookworm", "amd64", log=tmp_path / "log", line=lambda _: None)
+    engine.tag(host, image.tag)
+    try:
+        assert engine.image_architecture(image.tag) == "amd64"
+        (outcome,) = execute([image.step], project.store, project.console, project.paths.logs)
+        assert outcome.error is None, outcome.error
+        assert outcome.state is State.BUILT
+        assert engine.image_architecture(image.tag) == "arm"
+        assert pending([image.step], project.store) == []
+    finally:
+        engine.remove_image(image.tag)
 
 
 def slow() -> str:
