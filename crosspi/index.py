@@ -18,6 +18,7 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from crosspi.errors import AuditError, SmokeError, StoreError
+from crosspi.files import write_text
 from crosspi.sources.treehash import file_sha256
 
 
@@ -72,7 +73,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> P
             partial = dist / f".{wheel.name}.{os.getpid()}"
             shutil.copyfile(wheel, partial)
             partial.rename(target)
-        _replace_text(manifest_of(target), manifest)
+        write_text(manifest_of(target), manifest)
         write_index(dist, proven(dist))
     return target
 
@@ -153,18 +154,12 @@ def _requires_python(wheel: Path) -> str:
 def _write_page(path: Path, title: str, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     body = "\n".join(lines)
-    _replace_text(
+    write_text(
         path,
         '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
         '<meta name="pypi:repository-version" content="1.0">'
         f"<title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n{body}\n</body></html>\n",
     )
-
-
-def _replace_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.rename(path)
 
 
 @contextmanager

@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from crosspi.errors import StoreError
+from crosspi.files import write_text
 
 KEY_DIGITS = 16
 
@@ -61,6 +63,11 @@ class Entry:
         """What the step said about its result."""
         notes: Mapping[str, Any] = self.manifest["notes"]
         return notes
+
+    @property
+    def created(self) -> datetime:
+        """When the step ended, in UTC."""
+        return datetime.fromtimestamp(self.manifest["created"], UTC)
 
     @property
     def size(self) -> int:
@@ -209,9 +216,7 @@ class Store:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file by rename, so that a reader sees the old or the new one, whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    partial.rename(path)
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 def _digest(path: Path) -> str:

@@ -29,7 +29,7 @@ from crosspi.errors import (
     SourceError,
     from_os_error,
 )
-from crosspi.sources import fingerprint
+from crosspi.sources import fingerprint, maven
 from crosspi.sources.debian import candidates
 from crosspi.sources.download import (
     Network,
@@ -44,6 +44,7 @@ from crosspi.sources.site import SiteFolder
 from crosspi.sources.spec import (
     DebianOrigin,
     LocalOrigin,
+    MavenOrigin,
     Origin,
     PypiOrigin,
     Source,
@@ -85,6 +86,7 @@ class SourceCache:
         log: gets one line for each thing worth knowing.
         progress: see `download.Progress`.
         pip: gives the configuration of pip; called when first needed.
+        central: gives the address of Maven's central repository; called when needed.
         network: time-outs and tries; `offline` wins over its own.
         limits: how much an archive may unpack to.
     """
@@ -99,6 +101,7 @@ class SourceCache:
         log: Callable[[str], None] = lambda _line: None,
         progress: Progress | None = None,
         pip: Callable[[], PipConfig] = pip_config,
+        central: Callable[[], str] = maven.repository,
         network: Network | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -107,6 +110,7 @@ class SourceCache:
         self.root = root
         self._log = log
         self._repositories = repositories
+        self._central = central
         self._progress = progress
         self._limits = limits or Limits()
         self._session = new_session()
@@ -403,6 +407,9 @@ class SourceCache:
                     fix="add another origin, or put the file into CROSSPI_SOURCES",
                 )
             return self._download(urls, folder, origin, sha256)
+        if isinstance(origin, MavenOrigin):
+            check_online(origin.label, self._network)
+            return self._download([maven.address(origin, self._central())], folder, origin, sha256)
         if isinstance(origin, PypiOrigin):
             found = self._indexes.find(origin)
             if found.path is not None:

@@ -401,14 +401,14 @@ def _classify(url: str, error: Exception) -> Exception:
             url,
             f"the name '{host}' cannot be resolved",
             "no network, no DNS, or a wrong name",
-            f"check the network; {_GIVE_WAY}",
+            f"let this machine reach {host}; {_GIVE_WAY}",
         )
     if among(ConnectionRefusedError):
         return _error(
             url,
             f"'{host}' refuses the connection",
             "nothing listens there, or a firewall forbids it",
-            f"check the address and the network; {_GIVE_WAY}",
+            f"check the address, and let this machine reach {host}; {_GIVE_WAY}",
         )
     if tls := among(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return _error(

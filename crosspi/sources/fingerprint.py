@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from crosspi.files import write_text
 from crosspi.sources.treehash import walk
 
 
@@ -52,14 +52,3 @@ def load(file: Path) -> Fingerprint | None:
         return Fingerprint(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes a small file by way of a temporary one and a rename."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -16,7 +16,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from crosspi.errors import SourceError
-from crosspi.sources.fingerprint import fingerprint, write_text
+from crosspi.files import write_text
+from crosspi.sources.fingerprint import fingerprint
 from crosspi.sources.treehash import file_sha256, tree_hash
 
 _DEPTH = 3

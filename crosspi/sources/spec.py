@@ -176,6 +176,37 @@ class DebianOrigin(_Origin):
         return f"debian {self.debian}: {self.file}"
 
 
+class MavenOrigin(_Origin):
+    """A .jar of the user's Maven repository: GROUP:ARTIFACT:VERSION or …:CLASSIFIER."""
+
+    maven: Annotated[str, Field(pattern=r"^\w[\w-]*(\.\w[\w-]*)*(:\w[\w.-]*){2,3}$")]
+
+    @property
+    def group(self) -> str:
+        """Like org.bytedeco."""
+        return self.maven.split(":")[0]
+
+    @property
+    def artifact(self) -> str:
+        """Like cpython."""
+        return self.maven.split(":")[1]
+
+    @property
+    def version(self) -> str:
+        """Like 3.10.8-1.5.8."""
+        return self.maven.split(":")[2]
+
+    @property
+    def filename(self) -> str:
+        """The name under which the file is kept."""
+        return "-".join(self.maven.split(":")[1:]) + ".jar"
+
+    @property
+    def label(self) -> str:
+        """How messages name this origin."""
+        return f"maven {self.maven}"
+
+
 class LocalOrigin(_Origin):
     """A file or folder on this machine; a relative path starts at the recipe's folder."""
 
@@ -192,7 +223,7 @@ class LocalOrigin(_Origin):
         return f"local {self.local}"
 
 
-_KINDS = ("url", "pypi", "debian", "local")
+_KINDS = ("url", "pypi", "debian", "maven", "local")
 
 
 def _kind(value: object) -> str | None:
@@ -207,11 +238,12 @@ Origin = Annotated[
     Annotated[UrlOrigin, Tag("<url>")]
     | Annotated[PypiOrigin, Tag("<pypi>")]
     | Annotated[DebianOrigin, Tag("<debian>")]
+    | Annotated[MavenOrigin, Tag("<maven>")]
     | Annotated[LocalOrigin, Tag("<local>")],
     Discriminator(
         _kind,
         custom_error_type="origin_kind",
-        custom_error_message="an origin has exactly one of the keys url, pypi, debian, local",
+        custom_error_message="an origin has exactly one of the keys " + ", ".join(_KINDS),
     ),
 ]
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosspi.sources.fingerprint import fingerprint, load, save, write_text
+from crosspi.files import write_text
+from crosspi.sources.fingerprint import fingerprint, load, save
 
 
 def test_a_mark_survives_saving(tmp_path: Path) -> None:
