@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crosspi import builders
-from crosspi.builders import BuildContext, Command, cmake, pep517
+from crosspi.builders import BuildContext, Command, cmake, pep517, setuptools
 from crosspi.engine import Job, Mount
 from crosspi.machine import (
     SCRATCH,
@@ -24,7 +24,7 @@ from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Toolchain
 
-BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517}
+BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517, "setuptools": setuptools}
 #: Where `build_step` finds what `compile_step` left.
 _BEFORE = "/before"
 TOOLCHAIN_ENVIRONMENT: Mapping[str, str] = {
@@ -86,6 +86,7 @@ def compile_step(
     Its result is the whole work folder: `build_step` goes on in a copy of it.
     """
     builder = BUILDERS[recipe.data.build.system]
+    recipe = recipe.compiled_once
     context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
     commands: list[Command] = builder.compile_commands(recipe.data.build, context)
     if not commands:
@@ -126,6 +127,7 @@ def build_step(
     toolchain_made: Step,
     python_made: Step,
     compiled: Step | None,
+    interpreter: Step | None,
     wheels: Mapping[str, Step],
     sources: Sequence[Step],
 ) -> Step:
@@ -136,10 +138,12 @@ def build_step(
         cell: for which Python and architecture.
         machine: where.
         toolchain_made, python_made, compiled: earlier steps.
+        interpreter: the step of the part whose Python runs the build, if not the machine's own.
         wheels: the wheel steps of the recipes that it needs for building, by name.
         sources: the steps of its sources.
     """
     builder = BUILDERS[recipe.data.build.system]
+    recipe = recipe.as_built
 
     def commands(python: Mapping[str, str], jobs: int | None) -> list[Command]:
         context = BuildContext(
@@ -166,6 +170,8 @@ def build_step(
             mounts.append(Mount(work.results[compiled.name], _BEFORE))
             # Times are kept, so that what is compiled counts as up to date.
             first.append({"argv": ["cp", "-a", f"{_BEFORE}/.", builders.WORK]})
+        if interpreter is not None:
+            mounts.append(Mount(work.results[interpreter.name], setuptools.BUILD_PYTHON))
         for name, wheel in wheels.items():
             mounts.append(Mount(work.results[wheel.name], f"/wheels/{name}"))
             first.append({"unpack": f"/wheels/{name}/*.whl", "to": f"{builders.NEEDS}/{name}"})
@@ -190,8 +196,7 @@ def build_step(
         "sources": _source_digest(recipe),
     }
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
-    if compiled is not None:
-        needs.append(compiled)
+    needs += [step for step in (compiled, interpreter) if step is not None]
     subject = f"{recipe.name}-{cell.identifier}"
     return Step("build", subject, inputs, tuple(needs), act)
 

@@ -1,11 +1,15 @@
-"""Recipes: what a package is, as data (`recipes/NAME/recipe.yaml`)."""
+"""Recipes: what a package is and how it is built, as data (`recipes/NAME/recipe.yaml`).
+
+A file is a `Package`. What it says for one Python is a `Recipe`: where Pythons differ, the file has
+`variants` (see `variants`), each with the `pythons` that it serves.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +23,7 @@ from crosspi.audit.law import Promises
 from crosspi.document import Document, Fault, Location, Model
 from crosspi.errors import DataError, UsageError, did_you_mean
 from crosspi.sources.spec import ALLOW_UNPINNED, Source
+from crosspi.variants import FIELD, documents
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
 #: Placeholders without an argument, and what those with one take it from.
@@ -71,8 +76,13 @@ class CMakeOptions(Model):
 
 
 class CMakePython(Model):
-    """The part of a CMake build that sees Python: run per Python on the compiled tree."""
+    """The part of a CMake build that sees Python: run per Python on the compiled tree.
 
+    `sources` names those that it alone sees: another Python may have another version of them, and
+    what is compiled once does not depend on them.
+    """
+
+    sources: tuple[str, ...] = ()
     options: dict[str, Scalar] = {}
     build: tuple[str, ...] = Field(min_length=1)
 
@@ -114,7 +124,32 @@ class Pep517Build(Model):
     targets: dict[str, Pep517Options] = {}
 
 
-Build = Annotated[CMakeBuild | Pep517Build, Field(discriminator="system")]
+class SetuptoolsOptions(Model):
+    """What `setup.py` is told; those of a target are added to the general ones."""
+
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+
+
+class SetuptoolsBuild(Model):
+    """`setup.py` of setuptools or distutils, from the time before PEP 517.
+
+    `python` names the part with the Python that runs it, on the build machine; without it, the
+    machine's own does. `tools` names sources that are wheels, put on its path. `arguments` are
+    those of the command `build`.
+    """
+
+    system: Literal["setuptools"]
+    source: str
+    python: str = ""
+    tools: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    targets: dict[str, SetuptoolsOptions] = {}
+
+
+Build = Annotated[CMakeBuild | Pep517Build | SetuptoolsBuild, Field(discriminator="system")]
 
 
 class WheelFile(Model):
@@ -149,10 +184,23 @@ class Requires(Model):
 
 
 class Smoke(Model):
-    """How the smoke test runs: the sources that it sees (name → folder inside), its limit."""
+    """How the smoke test runs: the sources that it sees (name → folder inside), its limits.
+
+    The sources of `full_data` are for the level full alone: no build sees them.
+    """
 
     data: dict[str, str] = {}
+    full_data: dict[str, str] = {}
     timeout_minutes: int = Field(default=15, ge=1, le=240)
+    full_timeout_minutes: int = Field(default=120, ge=1, le=1440)
+
+    def seen(self, level: str) -> dict[str, str]:
+        """The sources that the test sees at a level."""
+        return {**self.data, **self.full_data} if level == "full" else self.data
+
+    def minutes(self, level: str) -> int:
+        """The limit of a level."""
+        return self.full_timeout_minutes if level == "full" else self.timeout_minutes
 
 
 class RecipeData(Model):
@@ -165,7 +213,7 @@ class RecipeData(Model):
     homepage: str
     default: bool = False
     pythons: Specifier
-    unsupported: str = ""
+    unsupported: dict[Specifier, str] = {}
     sources: dict[str, Source] = Field(min_length=1)
     patches: dict[str, tuple[str, ...]] = {}
     build: Build
@@ -177,7 +225,7 @@ class RecipeData(Model):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe and the folder it was read from."""
+    """How a package is built for some Pythons, and the folder that says so."""
 
     folder: Path
     data: RecipeData
@@ -197,35 +245,112 @@ class Recipe:
         run = [canonicalize_name(Requirement(text).name) for text in requires.run]
         return list(dict.fromkeys([*requires.build, *run]))
 
+    @property
+    def interpreter(self) -> str:
+        """The part whose Python runs the build; empty where the build machine's does."""
+        build = self.data.build
+        return build.python if isinstance(build, SetuptoolsBuild) else ""
+
+    @property
+    def as_built(self) -> Recipe:
+        """The recipe as its build sees it: without what is there for tests alone."""
+        return self._without(self.data.smoke.full_data)
+
+    @property
+    def compiled_once(self) -> Recipe:
+        """The recipe as the compile step sees it: without what only the Python part may use."""
+        build = self.data.build
+        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
+        return self.as_built._without(alone)
+
+    def _without(self, names: Collection[str]) -> Recipe:
+        kept = {n: s for n, s in self.data.sources.items() if n not in names}
+        patches = {n: p for n, p in self.data.patches.items() if n in kept}
+        return replace(
+            self, data=self.data.model_copy(update={"sources": kept, "patches": patches})
+        )
+
     def supports(self, python_version: str) -> bool:
         """Whether the recipe serves a Python, by its data."""
-        return SpecifierSet(self.data.pythons).contains(python_version + ".99")
+        return _contains(self.data.pythons, python_version)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package: its recipes, of which the first that serves a Python builds for it."""
+
+    folder: Path
+    recipes: tuple[Recipe, ...]
+
+    @property
+    def data(self) -> RecipeData:
+        """What all of its recipes share: name, summary, licence."""
+        return self.recipes[0].data
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def needs(self) -> list[str]:
+        """The names of the packages that any of its recipes needs."""
+        return list(dict.fromkeys(need for recipe in self.recipes for need in recipe.needs))
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The sources of all its recipes; where a name means several, a number follows it."""
+        sources: dict[str, Source] = {}
+        for recipe in self.recipes:
+            for name, source in recipe.data.sources.items():
+                if source not in sources.values():
+                    same = sum(known.split(" ")[0] == name for known in sources)
+                    sources[f"{name} {same + 1}" if same else name] = source
+        return sources
+
+    def recipe(self, python_version: str) -> Recipe | None:
+        """The recipe that serves a Python; None where there is none."""
+        return next((r for r in self.recipes if r.supports(python_version)), None)
+
+    def refusal(self, python_version: str) -> str:
+        """Why no recipe serves a Python."""
+        for specifier, reason in self.data.unsupported.items():
+            if _contains(specifier, python_version):
+                return reason
+        return "it supports " + " and ".join(r.data.pythons for r in self.recipes)
 
     @classmethod
-    def load(cls, folder: Path, *, unpinned: bool = False) -> Recipe:
+    def load(cls, folder: Path, *, unpinned: bool = False) -> Package:
         """Read `folder/recipe.yaml`.
 
         Args:
-            folder: the recipe's folder.
+            folder: the package's folder.
             unpinned: let sources pass that have no hash yet, to fetch them.
 
         Raises:
             DataError: with all of the file's faults.
         """
-        document = Document.read(folder / "recipe.yaml")
-        data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
-        recipe = cls(folder=folder, data=data)
-        faults = list(_faults(recipe))
-        if faults:
-            raise document.error(faults)
-        return recipe
+        whole = Document.read(folder / "recipe.yaml")
+        recipes = []
+        for _, document in documents(whole, last="pythons"):
+            data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
+            recipe = Recipe(folder=folder, data=data)
+            faults = list(_faults(recipe))
+            if faults:
+                raise document.error(faults)
+            recipes.append(recipe)
+        return cls(folder=folder, recipes=tuple(recipes))
+
+
+def _contains(specifier: str, python_version: str) -> bool:
+    # Of a minor version, its last patch release is meant.
+    return SpecifierSet(specifier).contains(python_version + ".99")
 
 
 @dataclass(frozen=True)
 class Recipes:
-    """All recipes, by name."""
+    """All packages, by name."""
 
-    by_name: Mapping[str, Recipe]
+    by_name: Mapping[str, Package]
 
     @classmethod
     def load(cls, folder: Path, *, unpinned: bool = False) -> Recipes:
@@ -233,19 +358,19 @@ class Recipes:
 
         Args:
             folder: where they are.
-            unpinned: see `Recipe.load`.
+            unpinned: see `Package.load`.
 
         Raises:
             DataError: with the faults of every wrong file.
         """
-        recipes, errors = {}, []
+        packages, errors = {}, []
         for path in sorted(folder.glob("*/recipe.yaml")):
             try:
-                recipe = Recipe.load(path.parent, unpinned=unpinned)
+                package = Package.load(path.parent, unpinned=unpinned)
             except DataError as error:
                 errors.append(error)
                 continue
-            recipes[recipe.name] = recipe
+            packages[package.name] = package
         if len(errors) == 1:
             raise errors[0]
         if errors:
@@ -254,28 +379,28 @@ class Recipes:
                 where="\n".join(error.where for error in errors),
                 fix=errors[0].fix,
             )
-        for recipe in recipes.values():
-            for name in recipe.data.requires.build:
-                if name not in recipes:
+        for package in packages.values():
+            for name in [n for recipe in package.recipes for n in recipe.data.requires.build]:
+                if name not in packages:
                     raise DataError(
-                        f"the recipe {recipe.name} needs '{name}', which has no recipe",
-                        where=str(recipe.folder / "recipe.yaml"),
-                        fix=did_you_mean(name, recipes),
+                        f"the recipe {package.name} needs '{name}', which has no recipe",
+                        where=str(package.folder / "recipe.yaml"),
+                        fix=did_you_mean(name, packages),
                     )
-        _check_cycles(recipes)
-        return cls(by_name=recipes)
+        _check_cycles(packages)
+        return cls(by_name=packages)
 
-    def __iter__(self) -> Iterator[Recipe]:
+    def __iter__(self) -> Iterator[Package]:
         return iter(self.by_name.values())
 
-    def select(self, words: list[str]) -> list[Recipe]:
-        """The recipes of these names, or the default set if there are none.
+    def select(self, words: list[str]) -> list[Package]:
+        """The packages of these names, or the default set if there are none.
 
         Raises:
             UsageError: a name is unknown; suggests near ones.
         """
         if not words:
-            return [recipe for recipe in self if recipe.data.default]
+            return [package for package in self if package.data.default]
         for word in words:
             if canonicalize_name(word) not in self.by_name:
                 raise UsageError(
@@ -286,7 +411,7 @@ class Recipes:
         return [self.by_name[canonicalize_name(word)] for word in words]
 
 
-def _check_cycles(recipes: Mapping[str, Recipe]) -> None:
+def _check_cycles(recipes: Mapping[str, Package]) -> None:
     """No recipe may need itself, for building or for running, however far around."""
     checked: set[str] = set()
 
@@ -325,7 +450,19 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 def schema() -> str:
     """The JSON Schema of a recipe, for editors (kept in `recipes/recipe.schema.json`)."""
-    return json.dumps(RecipeData.model_json_schema(by_alias=True), indent=1) + "\n"
+    described = RecipeData.model_json_schema(by_alias=True)
+    variant = {"type": "object", "properties": described["properties"]}
+    described["properties"] = {
+        **described["properties"],
+        FIELD: {
+            "type": "array",
+            "items": variant,
+            "description": "each laid over the rest of the file, for the Pythons that it names",
+        },
+    }
+    # What is missing may stand in every variant.
+    del described["required"]
+    return json.dumps(described, indent=1) + "\n"
 
 
 def _faults(recipe: Recipe) -> Iterator[Fault]:
@@ -338,13 +475,19 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     named: list[tuple[Location, str]] = [(("build", "source"), data.build.source)]
     if isinstance(data.build, CMakeBuild):
         named += [(("build", "writable", i), n) for i, n in enumerate(data.build.writable)]
+        alone = data.build.python.sources
+        named += [(("build", "python", "sources", i), n) for i, n in enumerate(alone)]
     else:
         named += [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
     named += [(("patches", n), n) for n in data.patches]
-    named += [(("smoke", "data", n), n) for n in data.smoke.data]
-    for location, name in named:
+    for_tests = [(("smoke", "data", n), n) for n in data.smoke.data]
+    for_tests += [(("smoke", "full_data", n), n) for n in data.smoke.full_data]
+    for location, name in [*named, *for_tests]:
         if name not in data.sources:
             yield Fault(location, f"no source '{name}'; {did_you_mean(name, data.sources)}")
+    for location, name in named:
+        if name in data.smoke.full_data:
+            yield Fault(location, f"'{name}' is in smoke.full_data: no build sees it")
     for position, entry in enumerate(data.wheel.files):
         if (entry.source is None) == (entry.text is None):
             yield Fault(("wheel", "files", position), "give exactly one of 'from' and 'text'")
@@ -358,7 +501,7 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
             fault = _placeholder_fault(match, data)
             if fault:
                 yield Fault(location, fault)
-            elif match[1] in ("python", "need") and compiled_once and _sees_no_python(location):
+            elif compiled_once and _sees_no_python(location) and _is_of_python(match, data):
                 yield Fault(
                     location,
                     f"{match[0]}: what is compiled once for all Pythons sees none; "
@@ -369,6 +512,12 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
 def _sees_no_python(location: Location) -> bool:
     """Whether a value of a CMake recipe goes into its compile step."""
     return location[0] == "build" and location[1] in ("options", "flags", "targets")
+
+
+def _is_of_python(match: re.Match[str], data: RecipeData) -> bool:
+    """Whether a placeholder's value depends on Python."""
+    alone = data.build.python.sources if isinstance(data.build, CMakeBuild) else ()
+    return match[1] in ("python", "need") or (match[1] == "source" and match[2] in alone)
 
 
 def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
@@ -383,6 +532,8 @@ def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
     }
     if name not in arguments:
         return f"no placeholder {match[0]}; {did_you_mean(name, arguments)}"
+    if name == "source" and argument in data.smoke.full_data:
+        return f"{match[0]}: it is in smoke.full_data: no build sees it"
     if argument not in arguments[name]:
         return f"{match[0]}: no {name} '{argument}'; {did_you_mean(argument, arguments[name])}"
     return ""

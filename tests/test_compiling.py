@@ -61,6 +61,7 @@ def steps(
         toolchain_made=toolchain,
         python_made=python,
         compiled=compiled,
+        interpreter=None,
         wheels={},
         sources=sources,
     )

@@ -9,7 +9,7 @@ import pytest
 from making import CMAKE, PEP517, load_recipe, write_recipe
 
 from crosspi.errors import DataError, UsageError
-from crosspi.recipe import Recipe, Recipes, schema, substitute
+from crosspi.recipe import Package, Recipes, schema, substitute
 
 PROJECT = Path(__file__).parents[1]
 
@@ -105,7 +105,7 @@ def test_what_is_compiled_per_python_may_ask_for_it(tmp_path: Path) -> None:
 def test_the_folder_has_the_recipes_name(tmp_path: Path) -> None:
     write_recipe(tmp_path / "other")
     with pytest.raises(DataError) as caught:
-        Recipe.load(tmp_path / "other")
+        Package.load(tmp_path / "other")
     assert "recipe.yaml:1: name: the folder is called 'other'" in caught.value.where
 
 
@@ -113,7 +113,7 @@ def test_a_recipe_has_a_smoke_test(tmp_path: Path) -> None:
     folder = write_recipe(tmp_path / "pack")
     (folder / "smoke.py").unlink()
     with pytest.raises(DataError) as caught:
-        Recipe.load(folder)
+        Package.load(folder)
     assert "there is no smoke.py" in caught.value.where
 
 
@@ -143,13 +143,120 @@ def test_a_key_twice_and_an_absent_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not valid YAML"):
         load_recipe(tmp_path, CMAKE + "summary: again\n")
     with pytest.raises(DataError, match="cannot read"):
-        Recipe.load(tmp_path / "absent")
+        Package.load(tmp_path / "absent")
 
 
 def test_a_recipe_says_which_pythons_it_serves(tmp_path: Path) -> None:
     recipe = load_recipe(tmp_path, CMAKE.replace('">=3.9"', '">=3.9,<3.12"'))
     served = [v for v in ("2.7", "3.8", "3.9", "3.11", "3.12") if recipe.supports(v)]
     assert served == ["3.9", "3.11"]
+
+
+VARIED = (
+    PEP517
+    + """\
+unsupported: {">=3.14": "its build system is not ready for it"}
+variants:
+- pythons: "==2.7.*"
+  version: "1.0"
+  sources:
+    other:
+      tree: sha256:5555555555555555555555555555555555555555555555555555555555555555
+  build: {system: setuptools, source: other, python: build-python-2.7}
+- pythons: ">=3.12,<3.14"
+  version: "3.0"
+"""
+).replace('pythons: ">=3.9"', 'pythons: ">=3.9,<3.12"', 1)
+
+
+def test_the_first_recipe_that_serves_a_python_builds_for_it(tmp_path: Path) -> None:
+    package = Package.load(write_recipe(tmp_path / "other", VARIED))
+    found = {v: package.recipe(v) for v in ("2.7", "3.8", "3.9", "3.11", "3.13", "3.14")}
+    versions = {v: recipe.data.version if recipe else None for v, recipe in found.items()}
+    assert versions == {
+        "2.7": "1.0",
+        "3.8": None,
+        "3.9": "2.0",
+        "3.11": "2.0",
+        "3.13": "3.0",
+        "3.14": None,
+    }
+    old = found["2.7"]
+    assert old is not None
+    assert old.data.build.system == "setuptools"
+    assert old.interpreter == "build-python-2.7"
+    assert old.data.sources["other"].digest == 64 * "5"
+    assert old.data.sources["tool"].digest == 64 * "3"
+
+
+def test_a_refusal_has_its_reason_or_the_pythons_that_are_served(tmp_path: Path) -> None:
+    package = Package.load(write_recipe(tmp_path / "other", VARIED))
+    assert package.refusal("3.15") == "its build system is not ready for it"
+    assert package.refusal("3.8") == "it supports ==2.7.* and >=3.12,<3.14 and >=3.9,<3.12"
+
+
+def test_a_package_has_the_sources_of_all_its_recipes(tmp_path: Path) -> None:
+    package = Package.load(write_recipe(tmp_path / "other", VARIED))
+    assert {name: source.digest[0] for name, source in package.sources.items()} == {
+        "other": "5",
+        "tool": "3",
+        "other 2": "2",
+    }
+
+
+def test_a_fault_of_a_variant_is_told_at_its_line(tmp_path: Path) -> None:
+    text = VARIED.replace('version: "3.0"', "versoin: 3")
+    with pytest.raises(DataError) as caught:
+        Package.load(write_recipe(tmp_path / "other", text))
+    line = 1 + text[: text.index("versoin")].count("\n")
+    assert f"recipe.yaml:{line}: versoin: no such field" in caught.value.where
+
+
+def test_what_only_the_python_part_sees_is_not_compiled_once(tmp_path: Path) -> None:
+    text = CMAKE.replace("  python:\n", "  python:\n    sources: [extra]\n").replace(
+        ', COPY: "{source:extra}/y"', ""
+    )
+    recipe = load_recipe(tmp_path, text)
+    assert set(recipe.compiled_once.data.sources) == {"main"}
+    with pytest.raises(DataError) as caught:
+        load_recipe(tmp_path, text.replace('PLACE: "{source:main}', 'PLACE: "{source:extra}'))
+    assert "{source:extra}: what is compiled once for all Pythons sees none" in caught.value.where
+
+
+def test_what_only_slow_tests_see_is_not_built_with(tmp_path: Path) -> None:
+    text = PEP517.replace(
+        "build:\n", "  slow: {file: sha256:%s, origins: [{local: s}]}\nbuild:\n", 1
+    )
+    text = (
+        text % (64 * "9") + "smoke: {data: {other: x}, full_data: {slow: y}, timeout_minutes: 2}\n"
+    )
+    recipe = load_recipe(tmp_path, text)
+    assert set(recipe.data.sources) == {"other", "tool", "slow"}
+    assert set(recipe.as_built.data.sources) == {"other", "tool"}
+    smoke = recipe.data.smoke
+    assert smoke.seen("default") == {"other": "x"}
+    assert smoke.seen("full") == {"other": "x", "slow": "y"}
+    assert (smoke.minutes("default"), smoke.minutes("full")) == (2, 120)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("tools: [tool]", "tools: [slow]"), "build.tools[0]: 'slow' is in smoke.full_data"),
+        (('HERE: "{source:other}"', 'HERE: "{source:slow}"'), "it is in smoke.full_data"),
+        (("{slow: y}", "{slwo: y}"), "smoke.full_data.slwo: no source 'slwo'"),
+    ],
+)
+def test_a_build_that_wants_what_only_slow_tests_see(
+    tmp_path: Path, change: tuple[str, str], fault: str
+) -> None:
+    text = PEP517.replace(
+        "build:\n", "  slow: {file: sha256:%s, origins: [{local: s}]}\nbuild:\n", 1
+    )
+    text = text % (64 * "9") + "smoke: {full_data: {slow: y}}\n"
+    with pytest.raises(DataError) as caught:
+        load_recipe(tmp_path, text.replace(*change))
+    assert fault in caught.value.where
 
 
 def test_the_faults_of_all_recipes_come_at_once(tmp_path: Path) -> None:

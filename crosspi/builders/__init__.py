@@ -7,7 +7,7 @@ A builder only says what is to be run; `compiling` runs it. Each has two functio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,10 +88,12 @@ class BuildContext:
         return substitute(text, self.placeholders)
 
 
-def prepare_sources(context: BuildContext) -> list[Command]:
-    """Copy the sources that the build changes, and patch them."""
+def prepare_sources(context: BuildContext, *, only: Collection[str] | None = None) -> list[Command]:
+    """Copy the sources that the build changes, and patch them; of all of them, or of `only`."""
     commands: list[Command] = []
     for name in context.copied:
+        if only is not None and name not in only:
+            continue
         commands.append({"argv": ["mkdir", "-p", f"{WORK}/src"]})
         # Times are kept: build systems compare them.
         commands.append({"argv": ["cp", "-a", f"{SOURCES}/{name}", f"{WORK}/src/{name}"]})

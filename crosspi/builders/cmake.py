@@ -25,7 +25,7 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     The work folder is a copy of what `compile_commands` left: Ninja finds it up to date.
     """
     return [
-        *([] if build.compile else prepare_sources(context)),
+        *prepare_sources(context, only=build.python.sources if build.compile else None),
         _configure(build, context, build.python.options),
         _ninja(context, build.python.build),
         *fill_tree(context),

@@ -30,6 +30,19 @@ case "$1" in
 esac
 exec python3 "$@"
 """
+#: Meson compiles a trial for Cython, with the Python that pkg-config names.
+_PKG_CONFIG = f"{WORK}/pkgconfig"
+_PYTHON3_PC = """\
+Name: Python
+Description: the target's
+Version: {version}
+Cflags: -I{include}
+"""
+#: The version that a backend compares with `requires-python`: the wheel is for the target's.
+_SITECUSTOMIZE = """\
+import platform
+platform.python_version = lambda: "{version}.0"
+"""
 
 
 def compile_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
@@ -68,7 +81,12 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
                 *(f"{SOURCES}/{tool}/{_file(context, tool)}" for tool in build.tools),
             ]
         },
+        {
+            "text": _SITECUSTOMIZE.format(version=context.python["version"]),
+            "to": f"{_TOOLS}/sitecustomize.py",
+        },
         {"text": _PYTHON_PROGRAM, "to": f"{_PROGRAMS}/target-python", "executable": True},
+        {"text": _PYTHON3_PC.format(**context.python), "to": f"{_PKG_CONFIG}/python3.pc"},
         # Found by its name: for Meson it belongs to the build machine, whatever a cross file says.
         {"copy": f"{BIN}/relative-cython", "to": f"{_PROGRAMS}/cython"},
         {"text": _cross_file(build, context), "to": CROSS_FILE},
@@ -104,6 +122,7 @@ def _cross_file(build: Pep517Build, context: BuildContext) -> str:
             "ar": "cross-ar",
             "ranlib": "cross-ranlib",
             "strip": "true",
+            "pkg-config": "pkg-config",
             "python": f"{_PROGRAMS}/target-python",
         },
         "host_machine": {
@@ -112,7 +131,7 @@ def _cross_file(build: Pep517Build, context: BuildContext) -> str:
             "cpu": naming.cpu,
             "endian": "little",
         },
-        "properties": {"needs_exe_wrapper": True},
+        "properties": {"needs_exe_wrapper": True, "pkg_config_libdir": _PKG_CONFIG},
     }
     for section, values in build.meson.items():
         filled = {n: context.fill(v) if isinstance(v, str) else v for n, v in values.items()}

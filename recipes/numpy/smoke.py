@@ -14,6 +14,7 @@ import os
 import pickle
 import re
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -58,7 +59,7 @@ def test_every_extension_loads(case):
 def test_cpu_features(case):
     """numpy does not claim a processor feature that the kernel does not report."""
     umath = getattr(np, '_core', None) or np.core
-    features = getattr(getattr(umath, '_multiarray_umath'), '__cpu_features__', None)
+    features = getattr(getattr(umath, '_multiarray_umath', None), '__cpu_features__', None)
     if features is None:
         case.skip('numpy %s does not report processor features' % np.__version__)
     found = sorted(name for name, have in features.items() if have)
@@ -759,3 +760,82 @@ def test_large_products(case):
 
 
 test_large_products.level = 'full'
+
+
+# ---- Level full: numpy's own tests ---------------------------------------------------------------
+
+# The sources of the recipe that are laid on pytest's path; which of them there are depends on Python.
+PYTEST = ('atomicwrites', 'attrs', 'exceptiongroup', 'funcsigs',
+          'hypothesis', 'importlib-metadata', 'iniconfig', 'more-itertools', 'pluggy',
+          'py', 'pygments', 'pytest', 'pytest-packaging', 'pytest-setuptools', 'six', 'sortedcontainers',
+          'tomli', 'typing-extensions', 'zipp')
+
+
+def run_own_tests(case, *parts):
+    """Runs tests that numpy's wheel brings along, in a process of their own; notes their counts."""
+    path = []
+    for name in PYTEST:
+        try:
+            path.append(case.data(name))
+        except LookupError:
+            pass
+    if not any(os.path.isfile(os.path.join(folder, 'pytest.py')) or
+               os.path.isdir(os.path.join(folder, 'pytest')) for folder in path):
+        case.skip('the recipe has no pytest for this Python')
+    top = os.path.dirname(os.path.abspath(np.__file__))
+    if parts[0] == 'core' and os.path.isdir(os.path.join(top, '_core')):
+        parts = ('_core',) + parts[1:]
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE='1',
+                       PYTHONPATH=os.pathsep.join(path + [os.path.dirname(top)]))
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-m', 'not slow',
+         '--tb=short', '-rfE', os.path.join(top, *parts)],
+        cwd=tempfile.mkdtemp(), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines = process.communicate()[0].decode('utf-8', 'replace').rstrip().split('\n')
+    counts = dict((word.rstrip('s'), int(number)) for number, word in re.findall(
+        r'(\d+) (passed|failed|skipped|errors?|xfailed|xpassed|deselected)', lines[-1]))
+    for word in ('passed', 'skipped', 'failed', 'error', 'xfailed'):
+        case.note(word, counts.get(word, 0))
+    case.check(process.returncode == 0 and counts.get('passed'),
+               'pytest ended with %s; its last lines: %s'
+               % (process.returncode, '\n'.join(lines[-40:])))
+
+
+def test_own_linalg(case):
+    """numpy's own tests of linear algebra."""
+    run_own_tests(case, 'linalg', 'tests')
+
+
+def test_own_fft(case):
+    """numpy's own tests of Fourier transforms."""
+    run_own_tests(case, 'fft', 'tests')
+
+
+def test_own_random(case):
+    """numpy's own tests of random numbers."""
+    run_own_tests(case, 'random', 'tests')
+
+
+def test_own_umath(case):
+    """numpy's own tests of its elementary functions."""
+    run_own_tests(case, 'core', 'tests', 'test_umath.py')
+
+
+def test_own_ufunc(case):
+    """numpy's own tests of ufuncs."""
+    run_own_tests(case, 'core', 'tests', 'test_ufunc.py')
+
+
+def test_own_dtype(case):
+    """numpy's own tests of data types."""
+    run_own_tests(case, 'core', 'tests', 'test_dtype.py')
+
+
+def test_own_multiarray(case):
+    """numpy's own tests of arrays."""
+    run_own_tests(case, 'core', 'tests', 'test_multiarray.py')
+
+
+for _test in (test_own_linalg, test_own_fft, test_own_random, test_own_umath, test_own_ufunc,
+              test_own_dtype, test_own_multiarray):
+    _test.level = 'full'

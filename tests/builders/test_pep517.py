@@ -81,6 +81,7 @@ def test_the_whole_cross_file(recipe: Recipe, cell: Cell) -> None:
     }
     assert dict(parsed["properties"]) == {
         "needs_exe_wrapper": "true",
+        "pkg_config_libdir": "'/work/pkgconfig'",
         "answer": "42",
         "name": "'it\\'s'",
         "flag": "true",
@@ -97,6 +98,17 @@ def test_the_targets_python_answers_meson_from_a_file(recipe: Recipe, cell: Cell
     (program,) = [c for c in commands(recipe, cell) if c.get("to") == to]
     assert program["executable"]
     assert "exec cat /python/meson-info.json" in program["text"]
+
+
+def test_a_backend_sees_the_targets_version(recipe: Recipe, cell: Cell) -> None:
+    text = written(recipe, cell, "/work/tools/sitecustomize.py")
+    assert text == 'import platform\nplatform.python_version = lambda: "3.11.0"\n'
+
+
+def test_pkg_config_knows_the_targets_python_alone(recipe: Recipe, cell: Cell) -> None:
+    text = written(recipe, cell, "/work/pkgconfig/python3.pc")
+    assert "Version: 3.11\n" in text
+    assert "Cflags: -I/python/i\n" in text
 
 
 def test_one_wheel_is_unpacked_into_the_tree(recipe: Recipe, cell: Cell) -> None:

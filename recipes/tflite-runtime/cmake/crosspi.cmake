@@ -6,6 +6,9 @@ function(crosspi_adapt)
   # which makes every Python version a full rebuild.
   target_include_directories(_pywrap_tensorflow_interpreter_wrapper
     SYSTEM PRIVATE ${CROSSPI_PYTHON_INCLUDES})
+  # Python 2.7's headers say `register`, which C++17 has no more.
+  target_compile_options(_pywrap_tensorflow_interpreter_wrapper
+    PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-register>)
   target_link_options(_pywrap_tensorflow_interpreter_wrapper
     PRIVATE "-Wl,--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/pyinit.map")
   # The ruy that this recipe uses (2022-03) has no namespaced alias yet.

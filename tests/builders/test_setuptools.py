@@ -1,0 +1,133 @@
+"""`setup.py` on a Python of the build machine that answers for the target's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from making import ZEROS, context, load_recipe
+
+from crosspi.builders import Command, setuptools
+from crosspi.recipe import Recipe, SetuptoolsBuild
+from crosspi.targets import Cell
+
+OLD = f"""\
+name: old
+version: "1.0"
+summary: a made-up package
+licence: MIT
+homepage: https://example.org
+pythons: ">=2.7"
+sources:
+  old:
+    tree: {ZEROS}
+    origins: [{{local: old}}]
+  wheel:
+    file: sha256:{64 * "3"}
+    origins: [{{local: wheel-1-py2.py3-none-any.whl}}]
+build:
+  system: setuptools
+  source: old
+  tools: [wheel]
+  arguments: ["-j{{jobs}}", --simd=none]
+  flags: [-DOLD]
+  environment: {{BLAS: None}}
+  targets:
+    toy: {{flags: [-DTOY], environment: {{TOY: "{{source:old}}"}}}}
+"""
+VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
+
+
+def old(tmp_path: Path, text: str = OLD) -> Recipe:
+    return load_recipe(tmp_path / "recipes", text)
+
+
+def commands(recipe: Recipe, cell: Cell) -> list[Command]:
+    build = recipe.data.build
+    assert isinstance(build, SetuptoolsBuild)
+    return setuptools.python_commands(build, context(recipe, cell, cell=cell, python=VALUES))
+
+
+def running(recipe: Recipe, cell: Cell) -> Command:
+    (found,) = [c for c in commands(recipe, cell) if "setup.py" in c.get("argv", [])]
+    return found
+
+
+def written(recipe: Recipe, cell: Cell, name: str) -> str:
+    (found,) = [c for c in commands(recipe, cell) if c.get("to") == f"/work/answers/{name}"]
+    return str(found["text"])
+
+
+def test_nothing_is_compiled_without_python(tmp_path: Path, cell: Cell) -> None:
+    recipe = old(tmp_path)
+    assert isinstance(recipe.data.build, SetuptoolsBuild)
+    assert setuptools.compile_commands(recipe.data.build, context(recipe, cell)) == []
+
+
+def test_the_machines_own_python_runs_setup_py(tmp_path: Path, cell: Cell) -> None:
+    command = running(old(tmp_path), cell)
+    assert command["argv"][:5] == ["python3", "setup.py", "build", "-j4", "--simd=none"]
+    assert command["cwd"] == "/work/src/old"
+
+
+def test_a_part_gives_the_python_that_runs_setup_py(tmp_path: Path, cell: Cell) -> None:
+    text = OLD.replace("  tools:", "  python: build-python-2.7\n  tools:")
+    assert running(old(tmp_path, text), cell)["argv"][0] == "/build-python/bin/python2.7"
+
+
+def test_the_environment_of_the_recipe_and_of_the_target(tmp_path: Path, cell: Cell) -> None:
+    environment = running(old(tmp_path), cell)["environment"]
+    assert environment["CFLAGS"] == "-DOLD -DTOY"
+    assert environment["BLAS"] == "None"
+    assert environment["TOY"] == "/work/src/old"
+    assert environment["_PYTHON_HOST_PLATFORM"] == "linux-toyl"
+    assert environment["PYTHONPATH"] == "/work/answers:/work/tools"
+
+
+def test_no_flags_set_no_variable(tmp_path: Path, cell: Cell) -> None:
+    text = OLD.replace("  flags: [-DOLD]\n", "").replace("flags: [-DTOY], ", "")
+    assert "CFLAGS" not in running(old(tmp_path, text), cell)["environment"]
+
+
+def test_tools_and_the_wheel_are_unpacked(tmp_path: Path, cell: Cell) -> None:
+    found = commands(old(tmp_path), cell)
+    assert {"unpack": "/src/wheel/*.whl", "to": "/work/tools"} in found
+    assert {"unpack": "/work/wheel/*.whl", "to": "/out/tree"} in found
+
+
+@pytest.mark.parametrize("variable", ["CC", "LDSHARED", "AR", "INCLUDEPY", "EXT_SUFFIX", "SOABI"])
+def test_what_the_build_asks_is_answered_for_the_target(
+    tmp_path: Path, cell: Cell, variable: str
+) -> None:
+    target = tmp_path / "sysconfigdata.py"
+    target.write_text("build_time_vars = {'CC': 'gcc', 'EXT_SUFFIX': '.toy.so', 'SOABI': 'toy'}\n")
+    text = written(old(tmp_path), cell, "_sysconfigdata.py")
+    (tmp_path / "_sysconfigdata.py").write_text(
+        text.replace("/python/sysconfigdata.py", str(target))
+    )
+    answer = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            f"import sysconfig; print(sysconfig.get_config_var({variable!r}))",
+        ],
+        env={"PYTHONPATH": str(tmp_path), "_PYTHON_SYSCONFIGDATA_NAME": "_sysconfigdata"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert answer == {
+        "CC": "cross-cc",
+        "LDSHARED": "cross-cc -shared -lm",
+        "AR": "cross-ar",
+        "INCLUDEPY": "/python/i",
+        "EXT_SUFFIX": ".toy.so",
+        # Else bdist_wheel refuses to make a wheel that its own Python would not take.
+        "SOABI": "cpython-{}{}".format(*sys.version_info),
+    }.get(variable)
+
+
+def test_the_headers_are_the_targets(tmp_path: Path, cell: Cell) -> None:
+    text = written(old(tmp_path), cell, "sitecustomize.py")
+    assert text.endswith("= lambda plat_specific=0, prefix=None: '/python/i'\n")
