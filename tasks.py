@@ -56,6 +56,44 @@ def build(
 
 
 @task(
+    iterable=LISTS,
+    help={
+        "target": "board or architecture; repeats, and takes commas; default: all",
+        "python": "Python version; repeats, and takes commas; default: all",
+        "recipe": SELECTION["recipe"],
+        **JOBS,
+        **RUNNING,
+        "keep-going": "after a failure go on with what does not need it; the default",
+        "force": "run every step again",
+        "smoke": "level of the smoke test: default or full",
+        "junit": "also write the result as JUnit's XML to this file",
+    },
+)
+def matrix(
+    _context: Context,
+    target: Sequence[str] | None = None,
+    python: Sequence[str] | None = None,
+    recipe: Sequence[str] | None = None,
+    jobs: str = "",
+    offline: bool = False,
+    keep_going: bool = True,
+    force: bool = False,
+    verbose: bool = False,
+    json: bool = False,
+    smoke: str = "default",
+    junit: str = "",
+) -> None:
+    """Build for all boards and all Pythons, and show what became of it: invoke matrix"""
+    from crosspi import commands
+
+    commands.matrix(
+        target or (), python or (), recipe or (),
+        jobs=jobs, offline=offline, keep_going=keep_going, force=force, verbose=verbose,
+        json=json, level=smoke, junit=junit,
+    )  # fmt: skip
+
+
+@task(
     positional=["wheel"],
     help={
         "wheel": "any wheel file",
@@ -97,7 +135,10 @@ def smoke(
 
 @task(
     iterable=["recipe"],
-    help={"recipe": SELECTION["recipe"], "offline": RUNNING["offline"]},
+    help={
+        "recipe": "recipe or part; repeats, and takes commas; default: the default set",
+        "offline": RUNNING["offline"],
+    },
 )
 def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool = False) -> None:
     """Fetch and verify sources, or tell the hash of unpinned ones: invoke fetch --recipe numpy"""
@@ -129,12 +170,18 @@ def plan(
     commands.plan(target or (), python or (), recipe or (), force=force, json=json)
 
 
-@task(help={"target": SELECTION["target"], "recipe": "whose sources are there"})
-def shell(_context: Context, target: str = "", recipe: str = "") -> None:
+@task(
+    help={
+        "target": "board or architecture",
+        "python": "for which Python; matters where a recipe differs",
+        "recipe": "whose sources are there",
+    }
+)
+def shell(_context: Context, target: str = "", python: str = "", recipe: str = "") -> None:
     """Open a shell in a build container: invoke shell --target pi3 --recipe numpy"""
     from crosspi import commands
 
-    commands.shell(target, recipe)
+    commands.shell(target, python, recipe)
 
 
 @task(help={"json": RUNNING["json"]})

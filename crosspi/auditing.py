@@ -16,7 +16,7 @@ REPORT = "audit.json"
 
 def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     """The step that holds a wheel to its target's law and to what its recipe promises."""
-    law = cell.toolchain.data.audit
+    law = cell.law
     promises = promises_of(recipe, cell)
 
     def act(work: Workspace) -> None:
@@ -28,7 +28,7 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
         work.log.write_text(report.to_text(), encoding="utf-8")
         if not report.ok:
             raise AuditError(
-                f"{path.name} breaks the law of {cell.toolchain.name}",
+                f"{path.name} breaks the law of {cell.identifier}",
                 where=f"the whole report: {work.log}",
                 why=report.to_text(),
                 fix="the findings name the way out, each its own",

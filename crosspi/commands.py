@@ -6,20 +6,25 @@ import json as json_module
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from crosspi import report
+from crosspi.audit.law import Law, Promises
 from crosspi.cli import session
 from crosspi.console import size
 from crosspi.errors import AuditError, NotAWheelError, UsageError
+from crosspi.files import write_text
 from crosspi.index import published_manifest
+from crosspi.parts import load_parts
 from crosspi.pipeline import Graph
 from crosspi.pipeline import build as build_wheels
-from crosspi.plan import Outcome, execute, pending
+from crosspi.plan import execute, pending
 from crosspi.recipe import Recipes
+from crosspi.sources.spec import Source
 from crosspi.targets import Targets, Toolchain, split_words
 
 LEVELS = ("default", "full")
@@ -53,6 +58,50 @@ def build(
             raise result.errors[0]
 
 
+def matrix(
+    target: Sequence[str],
+    python: Sequence[str],
+    recipe: Sequence[str],
+    *,
+    jobs: str,
+    offline: bool,
+    keep_going: bool,
+    force: bool,
+    verbose: bool,
+    json: bool,
+    level: str,
+    junit: str,
+) -> None:
+    """Build all boards × all Pythons × the default recipes, or what of them is selected."""
+    from crosspi import matrix as matrices
+
+    with session(verbose=verbose, json=json, offline=offline) as project:
+        _check_level(level)
+        project.jobs = _jobs(jobs) or project.jobs
+        if junit and not Path(junit).absolute().parent.is_dir():
+            raise UsageError(
+                f"there is no folder for '{junit}'", where="--junit", fix="make the folder first"
+            )
+        request = project.request(
+            split_words(target) or list(project.targets.toolchains),
+            split_words(python) or list(project.targets.pythons),
+            recipe,
+        )
+        if all(project.refusal(package, cell) for package, cell in request.wheels):
+            project.check(request)
+            raise UsageError("no recipe is selected", fix="name some with --recipe")
+        result = matrices.run(project, request, force=force, keep_going=keep_going, level=level)
+        if junit:
+            write_text(Path(junit), matrices.junit(result))
+        if json:
+            project.console.result(matrices.as_json(result))
+        matrices.show(project.console, result)
+        for error in result.errors[1:]:
+            project.console.error(error)
+        if result.errors:
+            raise result.errors[0]
+
+
 def smoke(
     target: Sequence[str],
     python: Sequence[str],
@@ -67,15 +116,13 @@ def smoke(
     with session(verbose=verbose, json=json, offline=offline) as project:
         _check_level(level)
         request = project.request(target, python, recipe)
-        chosen = {r.name for r in request.recipes}
-        wheels = [w for w in Graph(project, level=level).wheels(request) if w.recipe.name in chosen]
-        goals = [w.smoke for w in wheels]
-        outcomes: list[Outcome] = []
+        wheels = Graph(project, level=level).wheels(request)
+        goals = [w.smoke for w in wheels if w.recipe.name in request.packages]
         for goal in goals:
             found = project.store.find(goal.kind, goal.subject, goal.key)
             if found is not None:
                 project.store.discard(found)
-        outcomes = execute(goals, project.store, project.console, project.paths.logs)
+        outcomes = list(execute(goals, project.store, project.console, project.paths.logs))
         rows = []
         data = []
         for outcome in outcomes:
@@ -99,7 +146,6 @@ def smoke(
 def audit(wheel: str, target: str, *, json: bool) -> None:
     """Audit any wheel."""
     from crosspi.audit import audit_wheel
-    from crosspi.audit.law import Promises
 
     with session(json=json) as project:
         path = Path(wheel)
@@ -112,7 +158,7 @@ def audit(wheel: str, target: str, *, json: bool) -> None:
         )
         # A wheel of ours comes with what its recipe promised; a foreign one promises nothing.
         promises = Promises.model_validate(published_manifest(path).get("promises", {}))
-        found = audit_wheel(path, toolchain.data.audit, promises)
+        found = audit_wheel(path, law_of(path, toolchain, project.targets), promises)
         if json:
             sys.stdout.write(found.to_json() + "\n")
         else:
@@ -155,25 +201,45 @@ def toolchain_of(wheel: Path, targets: Targets) -> Toolchain:
     )
 
 
+def law_of(wheel: Path, toolchain: Toolchain, targets: Targets) -> Law:
+    """An architecture's law for a wheel: with the C library that its Pythons' systems have."""
+    try:
+        *_, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename:  # the audit says so
+        return toolchain.data.audit
+    return targets.law(toolchain, {tag.interpreter for tag in tags})
+
+
 def fetch(recipe: Sequence[str], *, offline: bool) -> None:
     """Fetch and verify sources; of those without a pin, tell it."""
     with session(offline=offline) as project:
         recipes = Recipes.load(project.paths.recipes, unpinned=True)
+        parts = load_parts(project.paths.recipes, unpinned=True).values()
+        words = split_words(recipe)
+        chosen: list[tuple[str, Path, Mapping[str, Source]]] = [
+            (part.name, part.folder, part.data.sources)
+            for part in parts
+            if {part.name, part.folder.name} & set(words)
+        ]
+        names = {part.name for part in parts} | {part.folder.name for part in parts}
+        others = [word for word in words if word not in names]
+        if others or not words:
+            chosen += [(p.name, p.folder, p.sources) for p in recipes.select(others)]
         rows = []
-        for chosen in recipes.select(split_words(recipe)):
-            for name, source in chosen.data.sources.items():
+        for owner, folder, sources in chosen:
+            for name, source in sources.items():
                 with project.console.step(f"source:{name}") as shown:
                     if not source.pinned:
-                        found = project.sources.measure(name, source, base=chosen.folder)
+                        found = project.sources.measure(name, source, base=folder)
                         shown.state("measured")
-                        rows.append((chosen.name, name, "put this into the recipe", found.pin))
+                        rows.append((owner, name, "put this into the recipe", found.pin))
                         continue
-                    project.sources.fetch(name, source, base=chosen.folder)
+                    project.sources.fetch(name, source, base=folder)
                     if not project.sources.verify(source):
                         # It was damaged and is thrown away now.
-                        project.sources.fetch(name, source, base=chosen.folder)
+                        project.sources.fetch(name, source, base=folder)
                     shown.state("verified")
-                rows.append((chosen.name, name, "verified", source.pin))
+                rows.append((owner, name, "verified", source.pin))
         project.console.table("sources", ("recipe", "source", "state", "pin"), rows)
 
 
@@ -182,12 +248,20 @@ def list_everything(*, json: bool) -> None:
     with session(json=json) as project:
         targets, recipes = project.targets, project.recipes
         built = sorted(project.paths.dist.glob("*.whl"))
+        records = [published_manifest(path) for path in built]
         if json:
             project.console.result(
                 {
                     "targets": {n: t.data.boards for n, t in targets.toolchains.items()},
-                    "pythons": {v: sorted(p.data.targets) for v, p in targets.pythons.items()},
-                    "recipes": {r.name: r.data.version for r in recipes},
+                    "pythons": {
+                        version: {
+                            name: last_proven(version, name, records) for name in p.data.targets
+                        }
+                        for version, p in targets.pythons.items()
+                    },
+                    "recipes": {
+                        p.name: {r.data.pythons: r.data.version for r in p.recipes} for p in recipes
+                    },
                     "wheels": [str(path) for path in built],
                 }
             )
@@ -202,11 +276,21 @@ def list_everything(*, json: bool) -> None:
             ],
         )
         project.console.table(
-            "Pythons",
-            ("version", "tag", "for", "released with"),
+            "Pythons, and when which packages were last proven",
+            ("version", "tag", "released with", *targets.toolchains),
             [
-                (v, p.data.tag, ", ".join(sorted(p.data.targets)), p.data.released_with)
-                for v, p in targets.pythons.items()
+                (
+                    version,
+                    p.data.tag,
+                    p.data.released_with,
+                    *(
+                        _proven_text(last_proven(version, name, records))
+                        if name in p.data.targets
+                        else "not known"
+                        for name in targets.toolchains
+                    ),
+                )
+                for version, p in targets.pythons.items()
             ],
         )
         project.console.table(
@@ -214,18 +298,39 @@ def list_everything(*, json: bool) -> None:
             ("name", "version", "Pythons", "default", "what it is"),
             [
                 (
-                    r.name,
-                    r.data.version,
-                    r.data.pythons,
-                    "yes" if r.data.default else "",
-                    r.data.summary,
+                    package.name,
+                    recipe.data.version,
+                    recipe.data.pythons,
+                    "yes" if package.data.default else "",
+                    package.data.summary,
                 )
-                for r in recipes
+                for package in recipes
+                for recipe in package.recipes
             ],
         )
         project.console.table(
             "wheels", ("file", "size"), [(p.name, size(p.stat().st_size)) for p in built]
         )
+
+
+def last_proven(
+    python: str, toolchain: str, records: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """When the wheels of a cell last passed their smoke test, by package, from their manifests."""
+    found: dict[str, str] = {}
+    for record in records:
+        if record.get("python") != python or record["toolchain"]["name"] != toolchain:
+            continue
+        if when := record.get("proven"):
+            found[record["recipe"]] = max(when, found.get(record["recipe"], ""))
+    return found
+
+
+def _proven_text(proven: Mapping[str, str]) -> str:
+    days: dict[str, list[str]] = {}
+    for package, when in sorted(proven.items()):
+        days.setdefault(when[:10], []).append(package)
+    return "; ".join(f"{day}: {', '.join(names)}" for day, names in days.items()) or "never"
 
 
 def plan(
@@ -240,7 +345,7 @@ def plan(
     with session(json=json) as project:
         request = project.request(target, python, recipe)
         wheels = Graph(project).wheels(request)
-        goals = [step for w in wheels for step in (w.wheel, w.audit, w.smoke)]
+        goals = [step for w in wheels for step in w.goals]
         steps = pending(goals, project.store, force=force)
         if json:
             project.console.result(
@@ -256,7 +361,7 @@ def plan(
             project.console.line("nothing would run: everything is in the store")
 
 
-def shell(target: str, recipe: str) -> None:
+def shell(target: str, python: str, recipe: str) -> None:
     """A shell in a build container."""
     from crosspi.compiling import shell_job
 
@@ -264,11 +369,20 @@ def shell(target: str, recipe: str) -> None:
         if not target:
             raise UsageError("for which board?", where="--target", fix="for example --target pi3")
         toolchain = project.targets.toolchain(target)
-        chosen = project.recipes.select([recipe] if recipe else [])[0]
+        package = project.recipes.select([recipe] if recipe else [])[0]
+        version = project.targets.python(python).version if python else ""
+        chosen = package.recipe(version) if version else package.recipes[-1]
+        if chosen is None:
+            raise UsageError(
+                f"{package.name} cannot be built for Python {version}",
+                where="--python",
+                why=package.refusal(version),
+                fix="name another Python, or none",
+            )
         graph = Graph(project)
         step = graph.toolchain(toolchain)
         goals = [step, *graph.source_steps(chosen)]
-        outcomes = execute(goals, project.store, project.console, project.paths.logs)
+        outcomes = list(execute(goals, project.store, project.console, project.paths.logs))
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error

@@ -32,6 +32,11 @@ class ImageData(Model):
     wheels: dict[str, Source] = {}
 
 
+def image_data(folder: Path) -> ImageData:
+    """What the `image.yaml` of a folder of `dockerfiles/` says."""
+    return Document.read(folder / "image.yaml").model(ImageData)
+
+
 @dataclass(frozen=True)
 class Image:
     """An image step and the tag that its result has."""
@@ -60,13 +65,22 @@ def base_image(
             return tag
     line(f"base image: no registry answers, bootstrapping {suite} for {architecture}")
     _bootstrap(engine, suite, architecture, tag, log=log, line=line)
+    require_architecture(engine, tag, name)
+    return tag
+
+
+def require_architecture(engine: Engine, tag: str, name: str) -> None:
+    """That what was just made under a tag is of an architecture, as the engine calls it.
+
+    Raises:
+        EngineError: it is not.
+    """
     if engine.image_architecture(tag) != name:
         raise EngineError(
-            f"the image {tag} is not of the architecture {architecture}",
+            f"the image {tag} is not of the architecture {name}",
             why="the engine's storage keeps another image under this tag",
             fix=f"remove it (`docker rmi {tag}`) and run the same command again",
         )
-    return tag
 
 
 def _bootstrap(
@@ -187,6 +201,7 @@ def image_step(
             log=work.log,
             line=work.line,
         )
+        require_architecture(engine(), tag, architecture_name)
 
     def present() -> bool:
         return engine().image_architecture(tag) == architecture_name
@@ -198,7 +213,7 @@ def image_step(
 
 def tools_image(folder: Path, engine: Callable[[], Engine], sources: SourceCache) -> Image:
     """The image of a build machine: host tools only, described by its `image.yaml`."""
-    data = Document.read(folder / "image.yaml").model(ImageData)
+    data = image_data(folder)
     return image_step(
         folder.name,
         folder,

@@ -1,7 +1,8 @@
 """Parts: what a board's test system is made of where no distribution has it, as data.
 
 A part is a folder of `recipes/` with `part.yaml` and a script that builds it, from pinned sources,
-in a build container. Where a part leaves a folder `root/`, it can be audited as a whole and become
+in a build container. With `variants` (see `variants`) the folder is several parts, called
+NAME-VARIANT. Where a part leaves a folder `root/`, it can be audited as a whole and become
 an image.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +18,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from crosspi import builders
-from crosspi.document import Document, Fault, Model
+from crosspi.document import Document, Fault, Location, Model
 from crosspi.engine import Engine, Mount
 from crosspi.errors import AuditError, did_you_mean
-from crosspi.images import Image
+from crosspi.images import Image, require_architecture
 from crosspi.machine import BuildMachine, driver_digest, run_commands, source_mounts
 from crosspi.plan import Step, Workspace, digest, digest_files
-from crosspi.sources.spec import Source
+from crosspi.recipe import Smoke
+from crosspi.sources.spec import ALLOW_UNPINNED, Source
 from crosspi.targets import Toolchain
+from crosspi.variants import documents
 
 #: The folder of a part's result that is a root file system.
 ROOT = "root"
@@ -46,6 +49,12 @@ def _mount_name(value: str) -> str:
     return value
 
 
+class PartSmoke(Smoke):
+    """How a part's root is tested; `folders` of other parts' results: name → part."""
+
+    folders: dict[str, str] = {}
+
+
 class PartData(Model):
     """A part.yaml."""
 
@@ -62,48 +71,76 @@ class PartData(Model):
     )
     environment: dict[str, str] = {}
     glibc: str = Field(default="", description="of a root with its own C library: its version")
+    prebuilt: bool = Field(default=False, description="others' binaries, which are not audited")
+    smoke: PartSmoke | None = Field(default=None, description="its smoke.py tests its root")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part and the folder it was read from."""
+    """A part, the folder it was read from, and which of the folder's variants it is."""
 
     folder: Path
     data: PartData
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        return self.data.name
+        return f"{self.data.name}-{self.variant}" if self.variant else self.data.name
 
 
-def load_parts(folder: Path) -> Mapping[str, Part]:
+def load_parts(folder: Path, *, unpinned: bool = False) -> Mapping[str, Part]:
     """Read all `part.yaml` of `recipes/`.
+
+    Args:
+        folder: where they are.
+        unpinned: let sources pass that have no hash yet, to fetch them.
 
     Raises:
         DataError: one is wrong, or needs a part that does not exist or that needs it.
     """
-    documents = {path: Document.read(path) for path in sorted(folder.glob("*/part.yaml"))}
-    parts = {}
-    for path, document in documents.items():
-        part = Part(path.parent, document.model(PartData))
-        faults = []
-        if part.name != path.parent.name:
-            faults.append(Fault(("name",), f"the folder is called '{path.parent.name}'"))
-        if not (path.parent / part.data.script).is_file():
-            faults.append(Fault(("script",), f"there is no file '{part.data.script}' here"))
-        if faults:
-            raise document.error(faults)
-        parts[part.name] = part
-    for path, document in documents.items():
-        part = parts[path.parent.name]
-        for inside, name in part.data.needs.items():
+    parts: dict[str, Part] = {}
+    read: dict[str, Document] = {}
+    for path in sorted(folder.glob("*/part.yaml")):
+        for name, document in documents(Document.read(path)):
+            data = document.model(PartData, context=ALLOW_UNPINNED if unpinned else None)
+            part = Part(path.parent, data, name)
+            if faults := list(_faults(part)):
+                raise document.error(faults)
+            parts[part.name] = part
+            read[part.name] = document
+    for part in parts.values():
+        for place, name in _named(part):
             if name not in parts:
-                raise document.error(
-                    [Fault(("needs", inside), f"no part '{name}'; {did_you_mean(name, parts)}")]
-                )
-            if part.name in _all_needs(name, parts):
-                raise document.error([Fault(("needs", inside), f"'{name}' needs this part too")])
+                fault = Fault(place, f"no part '{name}'; {did_you_mean(name, parts)}")
+                raise read[part.name].error([fault])
+            if place[0] == "needs" and part.name in _all_needs(name, parts):
+                raise read[part.name].error([Fault(place, f"'{name}' needs this part too")])
     return parts
+
+
+def _named(part: Part) -> Iterator[tuple[Location, str]]:
+    """The parts that a part names, and where."""
+    for inside, name in part.data.needs.items():
+        yield ("needs", inside), name
+    for inside, name in part.data.smoke.folders.items() if part.data.smoke else ():
+        yield ("smoke", "folders", inside), name
+
+
+def _faults(part: Part) -> Iterator[Fault]:
+    """What the fields' types cannot say."""
+    data = part.data
+    if data.name != part.folder.name:
+        yield Fault(("name",), f"the folder is called '{part.folder.name}'")
+    if not (part.folder / data.script).is_file():
+        yield Fault(("script",), f"there is no file '{data.script}' here")
+    if data.smoke is None:
+        return
+    if not (part.folder / "smoke.py").is_file():
+        yield Fault(("smoke",), "there is no smoke.py beside part.yaml: write one")
+    for name in data.smoke.data:
+        if name not in data.sources:
+            place = ("smoke", "data", name)
+            yield Fault(place, f"no source '{name}'; {did_you_mean(name, data.sources)}")
 
 
 def _all_needs(name: str, parts: Mapping[str, Part]) -> set[str]:
@@ -160,7 +197,11 @@ def part_step(
             ]
         ),
         "files of the part": digest_files(
-            *(p for p in sorted(part.folder.iterdir()) if p.name != "part.yaml")
+            *(
+                p
+                for p in sorted(part.folder.iterdir())
+                if p.name != "part.yaml" and not p.name.startswith("smoke")
+            )
         ),
         "driver": driver_digest(),
     }
@@ -229,6 +270,7 @@ def root_image(
             check=True,
         )
         engine().import_root(archive, tag, platform=platform)
+        require_architecture(engine(), tag, architecture)
 
     def present() -> bool:
         return engine().image_architecture(tag) == architecture

@@ -17,20 +17,24 @@ from crosspi.compiling import build_step, compile_step, toolchain_step
 from crosspi.console import Console
 from crosspi.engine import Engine
 from crosspi.errors import CrosspiError, DataError, Interrupted, UsageError, did_you_mean
-from crosspi.images import Image, base_image, image_repositories, tools_image
+from crosspi.images import Image, base_image, image_data, image_repositories, tools_image
 from crosspi.index import is_published, publish
 from crosspi.machine import BuildMachine
-from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
+from crosspi.parts import Part, PartSmoke, load_parts, part_audit_step, part_step, root_image
 from crosspi.paths import Paths
-from crosspi.plan import Outcome, Step, Workspace, closure, execute
+from crosspi.plan import SOURCE, Outcome, Step, Workspace, closure, execute
 from crosspi.pythons import image_name, packaged_image, python_step
-from crosspi.recipe import Recipe, Recipes
+from crosspi.recipe import Package, Recipe, Recipes
+from crosspi.smoke.part_smoke import part_smoke_step
 from crosspi.smoke.running import smoke_step
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
-from crosspi.store import Store
+from crosspi.store import Entry, Store
 from crosspi.targets import Cell, PackagedPython, Targets, Toolchain, split_words
 from crosspi.wheel import manifest, wheel_in, wheel_step
+
+#: The folder of `dockerfiles/` with the build machine of the recipes.
+TOOLS = "toolchain"
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,15 @@ class Request:
     """What somebody asks for.
 
     Attributes:
-        cells: the Pythons and architectures.
-        recipes: the packages; what they need comes along.
+        wheels: of which packages, for which Pythons and architectures; what they need comes along.
     """
 
-    cells: Sequence[Cell]
-    recipes: Sequence[Recipe]
+    wheels: Sequence[tuple[Package, Cell]]
+
+    @property
+    def packages(self) -> set[str]:
+        """The names of the packages."""
+        return {package.name for package, _ in self.wheels}
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class WheelSteps:
     smoke: Step
     installs: tuple[WheelSteps, ...]
 
+    @property
+    def goals(self) -> tuple[Step, Step, Step]:
+        """The wheel and its proofs."""
+        return self.wheel, self.audit, self.smoke
+
 
 @dataclass(frozen=True)
 class Board:
@@ -66,12 +78,12 @@ class Board:
     Attributes:
         image: where tests run.
         python: what a build must know of the interpreter.
-        audits: of the system in the image, where that is built here.
+        proofs: audit and smoke test of the system in the image, where that is built here.
     """
 
     image: Image
     python: Step
-    audits: tuple[Step, ...] = ()
+    proofs: tuple[Step, ...] = ()
 
 
 @dataclass
@@ -145,7 +157,10 @@ class Project:
         """Debian's repositories as the base image's apt configuration names them."""
         log = self.paths.logs / "base-image.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        image = base_image(self.engine(), "bookworm", "amd64", log=log, line=self.console.line)
+        data = image_data(self.paths.dockerfiles / TOOLS)
+        image = base_image(
+            self.engine(), data.suite, data.architecture, log=log, line=self.console.line
+        )
         return image_repositories(self.engine(), image)
 
     def request(
@@ -173,25 +188,48 @@ class Project:
         toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
         chosen = {p.version: p for p in map(self.targets.python, python_words)}
         cells = [Cell(t, p) for t in toolchains.values() for p in chosen.values()]
-        for cell in cells:
-            _ = cell.image
-        selected = self.recipes.select(split_words(recipes))
-        for recipe in selected:
-            for python in chosen.values():
-                if not recipe.supports(python.version):
-                    raise UsageError(
-                        f"{recipe.name} {recipe.data.version} cannot serve Python {python.version}",
-                        where=str(recipe.folder / "recipe.yaml"),
-                        why=recipe.data.unsupported or f"it supports {recipe.data.pythons}",
-                        fix="leave out this Python, or this recipe with --recipe",
-                    )
-        return Request(cells=cells, recipes=selected)
+        packages = self.recipes.select(split_words(recipes))
+        return Request([(package, cell) for cell in cells for package in packages])
+
+    def refusal(self, package: Package, cell: Cell) -> str:
+        """Why a package cannot be built for a cell, by the data; empty where it can."""
+        version = cell.python.version
+        if cell.image is None:
+            return f"no Python {version} is known for {cell.toolchain.name}"
+        recipe = package.recipe(version)
+        if recipe is None:
+            return package.refusal(version)
+        for need in recipe.needs:
+            if need in self.recipes.by_name:
+                refusal = self.refusal(self.recipes.by_name[need], cell)
+                if refusal:
+                    return f"it needs {need}: {refusal}"
+        return ""
+
+    def check(self, request: Request) -> None:
+        """That everything in a request can be built, by the data.
+
+        Raises:
+            UsageError: names all that cannot, and why.
+        """
+        refusals = [
+            f"{package.name} for {cell.identifier}: {refusal}"
+            for package, cell in request.wheels
+            if (refusal := self.refusal(package, cell))
+        ]
+        if refusals:
+            raise UsageError(
+                "some of that cannot be built",
+                where="\n".join(refusals),
+                fix="leave out these Pythons, or these recipes with --recipe; `invoke matrix` "
+                "builds what can be built",
+            )
 
     def machine(self) -> BuildMachine:
         """The build machine that all compile steps share."""
         return BuildMachine(
             engine=self.engine,
-            image=tools_image(self.paths.dockerfiles / "toolchain", self.engine, self.sources),
+            image=tools_image(self.paths.dockerfiles / TOOLS, self.engine, self.sources),
             sources=self.sources,
             caches=self.paths.cache,
             jobs=self.jobs,
@@ -210,7 +248,7 @@ def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> St
 
     # A source is known by what it is: recipes may call it as they like.
     subject = f"{source.origins[0].filename}-{source.digest[:8]}"
-    return Step("source", subject, {"pin": source.digest}, (), act, present)
+    return Step(SOURCE, subject, {"pin": source.digest}, (), act, present)
 
 
 class Graph:
@@ -221,17 +259,21 @@ class Graph:
         self._level = level
         self._machine = project.machine()
         self._toolchains: dict[str, Step] = {}
-        self._compiled: dict[tuple[str, str], Step | None] = {}
+        self._compiled: dict[str, Step] = {}
         self._boards: dict[str, Board] = {}
         self._wheels: dict[tuple[str, str], WheelSteps] = {}
         self._sources: dict[str, Step] = {}
         self._parts: dict[str, Step] = {}
 
     def wheels(self, request: Request) -> list[WheelSteps]:
-        """The steps of every wheel of a request, with the wheels that those need."""
-        for cell in request.cells:
-            for recipe in request.recipes:
-                self._wheel(recipe, cell)
+        """The steps of every wheel of a request, with the wheels that those need.
+
+        Raises:
+            UsageError: something of it cannot be built, by the data.
+        """
+        self._project.check(request)
+        for package, cell in request.wheels:
+            self._wheel(package, cell)
         return list(self._wheels.values())
 
     def source_steps(self, recipe: Recipe | Part) -> list[Step]:
@@ -251,11 +293,13 @@ class Graph:
             self._toolchains[toolchain.name] = toolchain_step(toolchain, self._machine)
         return self._toolchains[toolchain.name]
 
-    def _board(self, cell: Cell) -> Board:
+    def board(self, cell: Cell) -> Board:
+        """The steps behind the emulated board of a cell."""
         if cell.identifier not in self._boards:
             project = self._project
             data = cell.image
-            audits: tuple[Step, ...] = ()
+            assert data is not None, "the request was checked"
+            proofs: tuple[Step, ...] = ()
             if isinstance(data, PackagedPython):
                 image = packaged_image(
                     cell, data, project.paths.dockerfiles, project.engine, project.sources
@@ -263,10 +307,13 @@ class Graph:
             else:
                 part = project.part(data.part)
                 built = self._part(part)
-                audits = (part_audit_step(part, built, cell.toolchain),)
                 image = root_image(image_name(cell), built, project.engine, platform=data.platform)
+                if not part.data.prebuilt:
+                    proofs += (part_audit_step(part, built, cell.toolchain),)
+                if part.data.smoke is not None:
+                    proofs += (self._part_smoke(part, part.data.smoke, cell, image, proofs),)
             python = python_step(cell, image, project.engine)
-            self._boards[cell.identifier] = Board(image, python, audits)
+            self._boards[cell.identifier] = Board(image, python, proofs)
         return self._boards[cell.identifier]
 
     def _part(self, part: Part) -> Step:
@@ -281,22 +328,39 @@ class Graph:
             )
         return self._parts[part.name]
 
-    def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
-        key = (recipe.name, toolchain.name)
-        if key not in self._compiled:
-            self._compiled[key] = compile_step(
-                recipe,
-                self.toolchain(toolchain),
-                toolchain,
-                self._machine,
-                self.source_steps(recipe),
-            )
-        return self._compiled[key]
+    def _part_smoke(
+        self, part: Part, smoke: PartSmoke, cell: Cell, image: Image, audits: tuple[Step, ...]
+    ) -> Step:
+        project = self._project
+        folders = {n: self._part(project.part(p)) for n, p in smoke.folders.items()}
+        return part_smoke_step(
+            part,
+            cell,
+            image=image,
+            engine=project.engine,
+            sources=project.sources,
+            folders=folders,
+            audits=audits,
+            level=self._level,
+        )
 
-    def _wheel(self, recipe: Recipe, cell: Cell) -> WheelSteps:
-        key = (recipe.name, cell.identifier)
+    def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        step = compile_step(
+            recipe,
+            self.toolchain(toolchain),
+            toolchain,
+            self._machine,
+            self.source_steps(recipe.compiled_once),
+        )
+        # What the Pythons of a package share is one step.
+        return None if step is None else self._compiled.setdefault(step.key, step)
+
+    def _wheel(self, package: Package, cell: Cell) -> WheelSteps:
+        key = (package.name, cell.identifier)
         if key in self._wheels:
             return self._wheels[key]
+        recipe = package.recipe(cell.python.version)
+        assert recipe is not None, "the request was checked"
         needs = {
             name: self._wheel(self._project.recipes.by_name[name], cell)
             for name in recipe.data.requires.build
@@ -309,7 +373,7 @@ class Graph:
         ]
         # pip on the board installs what those need as well.
         installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
-        board = self._board(cell)
+        board = self.board(cell)
         built = build_step(
             recipe,
             cell,
@@ -317,8 +381,11 @@ class Graph:
             toolchain_made=self.toolchain(cell.toolchain),
             python_made=board.python,
             compiled=self._compile(recipe, cell.toolchain),
+            interpreter=self._part(self._project.part(name))
+            if (name := recipe.interpreter)
+            else None,
             wheels={name: steps.wheel for name, steps in needs.items()},
-            sources=self.source_steps(recipe),
+            sources=self.source_steps(recipe.as_built),
         )
         wheel = wheel_step(recipe, cell, built)
         audit = audit_step(recipe, cell, wheel)
@@ -327,7 +394,7 @@ class Graph:
             cell,
             image=board.image,
             wheels=[wheel, *(steps.wheel for steps in installs)],
-            audits=[audit, *(steps.audit for steps in installs), *board.audits],
+            audits=[audit, *(steps.audit for steps in installs), *board.proofs],
             engine=self._project.engine,
             sources=self._project.sources,
             level=self._level,
@@ -343,6 +410,7 @@ class Result:
     outcomes: Sequence[Outcome]
     published: Sequence[Path]
     errors: Sequence[CrosspiError]
+    wheels: Sequence[WheelSteps] = ()
 
 
 def build(
@@ -353,48 +421,55 @@ def build(
     keep_going: bool = False,
     level: str = "default",
 ) -> Result:
-    """Build, prove and publish the wheels of a request.
+    """Build, prove and publish the wheels of a request; each as soon as it is proven.
 
     Errors of steps are in the result, after everything that could be done was done.
+
+    Raises:
+        UsageError: something of it cannot be built, by the data.
     """
     wheels = Graph(project, level=level).wheels(request)
-    goals = [step for w in wheels for step in (w.wheel, w.audit, w.smoke)]
-    outcomes = execute(
-        goals,
+    last = {steps.smoke.name: steps for steps in wheels}
+    by_name: dict[str, Outcome] = {}
+    published, errors = [], []
+    for outcome in execute(
+        [step for w in wheels for step in w.goals],
         project.store,
         project.console,
         project.paths.logs,
         force=force,
         keep_going=keep_going,
-    )
-    by_name = {outcome.step.name: outcome for outcome in outcomes}
-    published, errors = [], [o.error for o in outcomes if o.error is not None]
-    for steps in wheels:
-        done = [by_name.get(step.name) for step in (steps.wheel, steps.audit, steps.smoke)]
-        entries = [outcome.entry for outcome in done if outcome is not None and outcome.entry]
-        if len(entries) != len(done):
+    ):
+        by_name[outcome.step.name] = outcome
+        if outcome.error is not None:
+            errors.append(outcome.error)
+        steps = last.get(outcome.step.name)
+        entries = [e for step in steps.goals if (e := by_name[step.name].entry)] if steps else []
+        if steps is None or len(entries) != len(steps.goals):
             continue
-        wheel_entry, audit_entry, smoke_entry = entries
-        wheel = wheel_in(wheel_entry.out)
-        proof = {step.kind: step.key for step in (steps.wheel, steps.audit, steps.smoke)}
-        if is_published(project.paths.dist, wheel, proof):
-            published.append(project.paths.dist / wheel.name)
-            continue
-        audit = json.loads((audit_entry.out / REPORT).read_text(encoding="utf-8"))
-        smoke = json.loads((smoke_entry.out / "results.json").read_text(encoding="utf-8"))
-        about: dict[str, Mapping[str, object]] = {
-            **_costs(steps, project.store),
-            "audit": audit,
-            "smoke": smoke,
-        }
         try:
-            text = manifest(steps.recipe, steps.cell, wheel, proof, about)
-            published.append(publish(project.paths.dist, wheel, text, audit, smoke))
+            published.append(_publish(project, steps, *entries))
         except Interrupted:
             raise
         except CrosspiError as error:
             errors.append(error)
-    return Result(outcomes=outcomes, published=published, errors=errors)
+    return Result(list(by_name.values()), published, errors, wheels)
+
+
+def _publish(
+    project: Project, steps: WheelSteps, wheel_entry: Entry, audited: Entry, tested: Entry
+) -> Path:
+    """Put a wheel into the index, if it is not there with this very proof; where it lies then."""
+    dist = project.paths.dist
+    wheel = wheel_in(wheel_entry.out)
+    proof = {step.kind: step.key for step in steps.goals}
+    if is_published(dist, wheel, proof):
+        return dist / wheel.name
+    audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
+    smoke = json.loads((tested.out / "results.json").read_text(encoding="utf-8"))
+    about = {**_costs(steps, project.store), "audit": audit, "smoke": smoke}
+    text = manifest(steps.recipe, steps.cell, wheel, proof, tested.created, about)
+    return publish(dist, wheel, text, audit, smoke)
 
 
 def _costs(steps: WheelSteps, store: Store) -> dict[str, Mapping[str, object]]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -20,6 +20,9 @@ from typing import Any
 from crosspi.console import Console
 from crosspi.errors import CrosspiError, Interrupted, StoreError, from_os_error
 from crosspi.store import Cost, Entry, Store
+
+#: The kind of the steps that fetch.
+SOURCE = "source"
 
 
 class State(StrEnum):
@@ -187,8 +190,8 @@ def execute(
     *,
     force: bool = False,
     keep_going: bool = False,
-) -> list[Outcome]:
-    """Run what must run.
+) -> Iterator[Outcome]:
+    """Run what must run, step by step as the outcomes are taken.
 
     Args:
         goals: the steps whose results are wanted.
@@ -198,32 +201,28 @@ def execute(
         force: run every stored step again.
         keep_going: after a failure go on with what does not need it.
 
-    Returns:
+    Yields:
         The outcome of every goal and of every step that was needed, in order. The first failure
         ends the run unless keep_going; its error is in its outcome, not raised.
     """
-    outcomes: dict[str, Outcome] = {}
+    lost: set[str] = set()
     must_run = {item.step.name for item in pending(goals, store, force=force)}
     stop = False
-    for step in closure(goals):
+    # Sources first: what cannot be had ends a run before anything was compiled.
+    for step in sorted(closure(goals), key=lambda step: step.kind != SOURCE):
         if step.name not in must_run:
             found = _found(step, store) if step in goals else None
             if isinstance(found, Entry):
-                outcomes[step.name] = _stored(step, found)
+                yield _stored(step, found)
             continue
-        bad = [n.name for n in step.needs if n.name in outcomes and outcomes[n.name].error]
-        bad += [n.name for n in step.needs if _is(outcomes.get(n.name), State.BLOCKED)]
-        if bad or stop:
-            outcomes[step.name] = Outcome(step, State.BLOCKED)
-            continue
-        outcome = _run(step, store, console, logs, force=force)
-        outcomes[step.name] = outcome
-        stop = outcome.error is not None and not keep_going
-    return list(outcomes.values())
-
-
-def _is(outcome: Outcome | None, state: State) -> bool:
-    return outcome is not None and outcome.state is state
+        if stop or any(need.name in lost for need in step.needs):
+            outcome = Outcome(step, State.BLOCKED)
+        else:
+            outcome = _run(step, store, console, logs, force=force)
+            stop = outcome.error is not None and not keep_going
+        if outcome.state in (State.BLOCKED, State.FAILED):
+            lost.add(step.name)
+        yield outcome
 
 
 def _stored(step: Step, entry: Entry) -> Outcome:

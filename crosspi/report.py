@@ -8,15 +8,15 @@ from pathlib import Path
 
 from crosspi.console import Console, duration, size
 from crosspi.pipeline import Result
-from crosspi.plan import Outcome
+from crosspi.plan import SOURCE, Outcome
 
 COLUMNS = ("step", "state", "wall", "CPU", "ccache", "size")
 
 
 def show(console: Console, result: Result, dist: Path) -> None:
     """Show a build's table, its wheels, and how to install them."""
-    rows = [_row(outcome) for outcome in result.outcomes if outcome.step.kind != "source"]
-    fetched = [o for o in result.outcomes if o.step.kind == "source"]
+    rows = [_row(outcome) for outcome in result.outcomes if outcome.step.kind != SOURCE]
+    fetched = [o for o in result.outcomes if o.step.kind == SOURCE]
     if fetched:
         wall = sum(outcome.cost.wall for outcome in fetched)
         rows.insert(0, (f"source ({len(fetched)})", "fetched", duration(wall), "", "", ""))

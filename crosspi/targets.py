@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,25 +14,18 @@ from crosspi.audit.law import Law
 from crosspi.document import Document, Fault, Model
 from crosspi.errors import DataError, UsageError, did_you_mean
 
-#: Boards that people ask for and that are not ours, with what serves them.
-FOREIGN_BOARDS: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("pi4", "pi400", "pi5", "pi500", "zero2", "pi-zero-2", "pi-zero-2w"),
-        "it runs the pi3 wheels under a 32-bit Raspberry Pi OS (use --target pi3); "
-        "under a 64-bit system take the aarch64 wheels that TensorFlow itself publishes",
-    ),
-    **dict.fromkeys(
-        ("arm64", "aarch64", "armv8"),
-        "64-bit systems are served by the aarch64 wheels that TensorFlow itself publishes; "
-        "for a 32-bit system on such a board use --target pi3",
-    ),
-}
+#: Files of `toolchains/` that are no toolchains.
+PYTHONS, OTHERS = "pythons.yaml", "others.yaml"
 
 
 def _dotted(value: str) -> str:
     if not re.fullmatch(r"\d+\.\d+", value):
         raise ValueError("must be two numbers with a dot, in quotes, like '2.28'")
     return value
+
+
+def _numbers(dotted: str) -> tuple[int, ...]:
+    return tuple(map(int, dotted.split(".")))
 
 
 Dotted = Annotated[str, AfterValidator(_dotted)]
@@ -116,6 +109,7 @@ class PythonData(Model):
     tag: Annotated[str, Field(pattern=r"^cp\d+$")]
     abi: Annotated[str, Field(pattern=r"^cp\d+[a-z]*$")]
     released_with: str = ""
+    glibc: Dotted = Field(description="of the oldest system with it: its wheels need no newer one")
     targets: dict[str, PythonImage]
 
 
@@ -133,6 +127,7 @@ class Targets:
 
     toolchains: Mapping[str, Toolchain]
     pythons: Mapping[str, Python]
+    others: Mapping[str, str]
 
     @classmethod
     def load(cls, folder: Path) -> Targets:
@@ -143,7 +138,7 @@ class Targets:
         """
         toolchains = {}
         for path in sorted(folder.glob("*.yaml")):
-            if path.name == "pythons.yaml":
+            if path.name in (PYTHONS, OTHERS):
                 continue
             document = Document.read(path)
             data = document.model(ToolchainData)
@@ -153,7 +148,7 @@ class Targets:
         if not toolchains:
             raise DataError("no toolchain found", where=str(folder))
         _check_boards(toolchains.values())
-        document = Document.read(folder / "pythons.yaml")
+        document = Document.read(folder / PYTHONS)
         pythons = {}
         if not isinstance(document.data, dict):
             raise document.error([Fault((), "must map versions like '3.11' to their data")])
@@ -169,8 +164,16 @@ class Targets:
                         for name in unknown
                     ]
                 )
+            newer = [
+                Fault((version, "glibc"), f"{t.name} compiles for {t.data.compiler.glibc} already")
+                for t in toolchains.values()
+                if t.name in python.targets
+                and _numbers(t.data.compiler.glibc) > _numbers(python.glibc)
+            ]
+            if newer:
+                raise document.error(newer)
             pythons[version] = Python(version=version, data=python)
-        return cls(toolchains=toolchains, pythons=pythons)
+        return cls(toolchains=toolchains, pythons=pythons, others=_others(folder / OTHERS))
 
     def toolchain(self, word: str) -> Toolchain:
         """The toolchain of a board, or by its own name.
@@ -182,15 +185,23 @@ class Targets:
             if word == toolchain.name or word in toolchain.data.boards:
                 return toolchain
         known = [*self.toolchains, *(b for t in self.toolchains.values() for b in t.data.boards)]
-        if word.lower() in FOREIGN_BOARDS:
-            raise UsageError(
-                f"'{word}' is not a target of crosspi", why=FOREIGN_BOARDS[word.lower()]
-            )
+        if word.lower() in self.others:
+            raise UsageError(f"'{word}' is not a target of crosspi", why=self.others[word.lower()])
         raise UsageError(
             f"there is no target '{word}'",
             where="--target",
             fix=f"{did_you_mean(word, known)} (`invoke list` shows all)",
         )
+
+    def law(self, toolchain: Toolchain, tags: Collection[str]) -> Law:
+        """An architecture's law for Pythons by their tags, like cp39.
+
+        The C library is that of the oldest of their systems; for Pythons that are not known, the
+        one of the architecture's own law.
+        """
+        cells = [Cell(toolchain, p) for p in self.pythons.values() if p.data.tag in tags]
+        laws = [cell.law for cell in cells] or [toolchain.data.audit]
+        return min(laws, key=lambda law: _numbers(law.glibc))
 
     def python(self, word: str) -> Python:
         """The Python of a version, as 3.11, cp311, python3.11 or py311.
@@ -213,6 +224,22 @@ class Targets:
         else:
             fix = did_you_mean(text, self.pythons) + " (`invoke list` shows all)"
         raise UsageError(f"there is no Python '{word}'", where="--python", fix=fix)
+
+
+class OtherBoards(Model):
+    """Boards that people ask for and that are not ours, with what serves them."""
+
+    names: tuple[str, ...]
+    use: str
+
+
+def _others(path: Path) -> Mapping[str, str]:
+    """What serves a board that is not ours, by its name."""
+    document = Document.read(path)
+    if not isinstance(document.data, list):
+        raise document.error([Fault((), "must be a list of boards and what serves them")])
+    groups = [document.model(OtherBoards, where=(place,)) for place in range(len(document.data))]
+    return {name: group.use for group in groups for name in group.names}
 
 
 def _check_boards(toolchains: Iterable[Toolchain]) -> None:
@@ -248,20 +275,14 @@ class Cell:
         return f"{data.tag}-{data.abi}-{self.toolchain.data.platform}"
 
     @property
-    def image(self) -> PythonImage:
-        """Where the interpreter comes from.
+    def law(self) -> Law:
+        """The law of the cell's wheels: its architecture's, with its Python's C library."""
+        return self.toolchain.data.audit.model_copy(update={"glibc": self.python.data.glibc})
 
-        Raises:
-            UsageError: this Python is not known for this architecture.
-        """
-        images = self.python.data.targets
-        if self.toolchain.name not in images:
-            raise UsageError(
-                f"Python {self.python.version} is not known for {self.toolchain.name}",
-                where="toolchains/pythons.yaml",
-                fix="known for: " + ", ".join(sorted(images)),
-            )
-        return images[self.toolchain.name]
+    @property
+    def image(self) -> PythonImage | None:
+        """Where the interpreter comes from; None where it is not known for this architecture."""
+        return self.python.data.targets.get(self.toolchain.name)
 
 
 def split_words(words: Sequence[str]) -> list[str]:

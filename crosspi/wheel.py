@@ -13,6 +13,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from email.message import Message
 from email.parser import Parser
 from email.policy import EmailPolicy
@@ -177,6 +178,7 @@ def manifest(
     cell: Cell,
     wheel: Path,
     proof: Mapping[str, str],
+    proven: datetime,
     steps: Mapping[str, Mapping[str, object]],
 ) -> str:
     """The JSON that is published beside a wheel: what went in, what was found, what it cost.
@@ -184,6 +186,7 @@ def manifest(
     Args:
         recipe, cell, wheel: what it is about.
         proof: the keys of the steps that made and proved it.
+        proven: when its smoke test passed.
         steps: what each step cost and found.
     """
     toolchain = cell.toolchain.data
@@ -197,6 +200,7 @@ def manifest(
                 "version": recipe.data.version,
                 "licence": recipe.data.licence,
                 "proof": proof,
+                "proven": proven.isoformat(),
                 "build_identifier": cell.identifier,
                 "promises": promises_of(recipe, cell).model_dump(mode="json"),
                 "python": cell.python.version,

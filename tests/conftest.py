@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from making import load_recipe, make_cell
+from projects import good, make_checkout
 
 from crosspi.recipe import Recipe
 from crosspi.store import Store
@@ -27,3 +28,10 @@ def recipe(tmp_path: Path) -> Recipe:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A made-up project (see `projects`), whose audits find nothing."""
+    monkeypatch.setattr("crosspi.audit.auditing.audit_wheel", good)
+    return make_checkout(tmp_path / "checkout")

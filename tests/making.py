@@ -19,7 +19,7 @@ from crosspi.engine import Engine, Job, Line
 from crosspi.images import Image
 from crosspi.machine import BuildMachine
 from crosspi.plan import Step, Workspace
-from crosspi.recipe import Recipe
+from crosspi.recipe import Package, Recipe
 from crosspi.sources.cache import SourceCache
 from crosspi.targets import Cell, Targets
 
@@ -57,11 +57,13 @@ PYTHONS = """\
 "3.11":
   tag: cp311
   abi: cp311
+  glibc: "2.36"
   targets:
     toy: {image: toy-python, suite: bookworm, architecture: armhf}
 "3.9":
   tag: cp39
   abi: cp39
+  glibc: "2.31"
   targets:
     toy: {image: toy-python, suite: bullseye, architecture: armhf}
 """
@@ -134,12 +136,16 @@ build:
 """
 
 
+OTHERS = "- {names: [arm64, pi5], use: take another}\n"
+
+
 def write_toolchains(folder: Path, *, toolchain: str = TOOLCHAIN, pythons: str = PYTHONS) -> Path:
     """A `toolchains/` with one toolchain, `toy`, and two Pythons."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "toy.yaml").write_text(toolchain)
     (folder / "cpuinfo.txt").write_text("Hardware: toy\n")
     (folder / "pythons.yaml").write_text(pythons)
+    (folder / "others.yaml").write_text(OTHERS)
     return folder
 
 
@@ -153,7 +159,7 @@ def write_recipe(folder: Path, text: str = CMAKE) -> Path:
 
 def load_recipe(root: Path, text: str = CMAKE) -> Recipe:
     name = text.split("name: ", 1)[1].split("\n", 1)[0]
-    return Recipe.load(write_recipe(root / name, text))
+    return Package.load(write_recipe(root / name, text)).recipes[0]
 
 
 def make_cell(root: Path, python: str = "3.11") -> Cell:

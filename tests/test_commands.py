@@ -163,6 +163,25 @@ def test_the_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(word in text for word in ("pi3", "cp311", "numpy", "wheel tag"))
 
 
+def test_what_was_last_proven_comes_from_the_records() -> None:
+    def record(package: str, when: str, python: str = "3.9") -> dict[str, object]:
+        toolchain = {"name": "armv7"}
+        return {"recipe": package, "python": python, "toolchain": toolchain, "proven": when}
+
+    records = [
+        record("numpy", "2026-01-01T10:00:00+00:00"),
+        record("numpy", "2026-01-02T10:00:00+00:00"),
+        record("pack", "2026-01-02T11:00:00+00:00"),
+        record("pack", "2026-01-09T11:00:00+00:00", python="3.11"),
+        {},
+    ]
+    assert commands.last_proven("3.9", "armv7", records) == {
+        "numpy": "2026-01-02T10:00:00+00:00",
+        "pack": "2026-01-02T11:00:00+00:00",
+    }
+    assert commands.last_proven("3.9", "armv6", records) == {}
+
+
 def test_cleaning_only_says_what_would_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,7 +205,7 @@ def test_cleaning_leaves_wheels_and_sources(tmp_path: Path) -> None:
 
 
 def test_a_shell_needs_a_board(ends: Ends) -> None:
-    code, text = ends(commands.shell, "", "")
+    code, text = ends(commands.shell, "", "", "")
     assert code == 2
     assert "for which board?" in text
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from making import ZEROS, FakeSources, workspace
+from making import ZEROS, FakeEngine, FakeSources, make_step, quiet, workspace
 
 from crosspi import images
 from crosspi.engine import Engine
 from crosspi.errors import BuildError, DataError, EngineError, HostError
 from crosspi.images import Image, base_image, image_repositories, image_step, tools_image
+from crosspi.parts import ROOT, root_image
+from crosspi.plan import Outcome, State, Workspace, execute, pending
 from crosspi.sources.spec import Source
+from crosspi.store import Store
 
 
 class Registry:
@@ -46,6 +49,7 @@ class Registry:
 
     def build_image(self, tag: str, context: Path, **options: Any) -> None:
         self.built.append({"tag": tag, "context": context, **options})
+        self.tags[tag] = self.architecture
 
     def read_output(self, image: str, argv: list[str]) -> str:
         assert argv[0] == "apt-get"
@@ -113,7 +117,7 @@ def test_a_bootstrap_that_fails_names_its_log(tmp_path: Path, programs: Path) ->
 def test_an_image_of_another_architecture_is_not_taken(tmp_path: Path, programs: Path) -> None:
     program(programs, "mmdebstrap", 'printf root > "$4"')
     engine = Registry(pulls=True, architecture="amd64")
-    with pytest.raises(EngineError, match="not of the architecture armhf"):
+    with pytest.raises(EngineError, match="not of the architecture arm"):
         base(engine, tmp_path)
 
 
@@ -172,6 +176,82 @@ def test_an_image_is_present_only_with_its_architecture(tmp_path: Path) -> None:
     assert not made.step.present()
     engine.tags[made.tag] = "arm"
     assert made.step.present()
+
+
+def run(root: Path, image: Image) -> Outcome:
+    """Have an image's step run as a build would."""
+    (outcome,) = execute([image.step], Store(root / "store"), quiet(), root / "logs")
+    return outcome
+
+
+def test_an_image_of_another_architecture_under_the_tag_is_built_again(tmp_path: Path) -> None:
+    engine = Registry(pulls=True)
+    made = make(tmp_path, engine)
+    engine.tags[made.tag] = "amd64"
+    assert run(tmp_path, made).state is State.BUILT
+    assert [built["tag"] for built in engine.built] == [made.tag]
+    assert engine.tags[made.tag] == "arm"
+    assert pending([made.step], Store(tmp_path / "store")) == []
+
+
+def test_a_root_of_another_architecture_under_the_tag_is_imported_again(tmp_path: Path) -> None:
+    store, engine = Store(tmp_path / "store"), FakeEngine()
+
+    def part(work: Workspace) -> None:
+        (work.out / ROOT).mkdir()
+
+    built = make_step("part", "system", action=part)
+    made = root_image("toy", built, engine, platform="linux/arm/v6")
+    engine.images[made.tag] = "amd64"
+    outcomes = execute([made.step], store, quiet(), tmp_path / "logs")
+    assert [outcome.state for outcome in outcomes] == [State.BUILT, State.BUILT]
+    assert engine.images == {made.tag: "arm"}
+    assert pending([made.step], store) == []
+
+
+def test_a_base_that_stays_of_another_architecture_stops_the_build(
+    tmp_path: Path, programs: Path
+) -> None:
+    program(programs, "mmdebstrap", 'printf root > "$4"')
+    engine = Registry(pulls=True, architecture="amd64")
+    base_tag = "crosspi/base:bookworm-armhf"
+    engine.tags[base_tag] = "amd64"
+    made = make(tmp_path, engine)
+    outcome = run(tmp_path, made)
+    assert outcome.state is State.FAILED
+    assert isinstance(outcome.error, EngineError)
+    assert outcome.error.what == f"the image {base_tag} is not of the architecture arm"
+    assert "another image under this tag" in outcome.error.why
+    assert f"docker rmi {base_tag}" in outcome.error.fix
+    assert engine.built == []
+
+
+def test_an_image_that_is_built_for_another_architecture_stops_the_build(tmp_path: Path) -> None:
+    """Engines that ignore the platform, e.g. Docker's old builder without emulation."""
+    engine = Registry(architecture="amd64")
+    engine.tags["crosspi/base:bookworm-armhf"] = "arm"
+    made = make(tmp_path, engine)
+    outcome = run(tmp_path, made)
+    assert outcome.state is State.FAILED
+    assert isinstance(outcome.error, EngineError)
+    assert outcome.error.what == f"the image {made.tag} is not of the architecture arm"
+    assert f"docker rmi {made.tag}" in outcome.error.fix
+
+
+def test_a_root_that_is_imported_for_another_architecture_stops_the_build(tmp_path: Path) -> None:
+    class Ignorant(FakeEngine):
+        def import_root(self, layer: Path, tag: str, *, platform: str) -> None:
+            del layer, platform
+            self.images[tag] = "amd64"
+
+    def part(work: Workspace) -> None:
+        (work.out / ROOT).mkdir()
+
+    built = make_step("part", "system", action=part)
+    made = root_image("toy", built, Ignorant(), platform="linux/arm/v6")
+    *_, outcome = execute([made.step], Store(tmp_path / "store"), quiet(), tmp_path / "logs")
+    assert isinstance(outcome.error, EngineError)
+    assert outcome.error.what == f"the image {made.tag} is not of the architecture arm"
 
 
 def test_an_image_is_built_on_its_base_with_its_wheels(tmp_path: Path) -> None:

@@ -9,119 +9,28 @@ import shutil
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from making import (
-    CMAKE,
     PEP517,
     PYTHONS,
     TOOLCHAIN,
     ZEROS,
-    FakeEngine,
-    FakeSources,
-    finish,
     good_tree,
     host_path,
-    quiet,
     write_recipe,
     write_toolchains,
 )
+from projects import PACK, Board, ask, project_at
 
-from crosspi.audit.findings import Report
 from crosspi.cli import Terminated
 from crosspi.engine import Job, Line
 from crosspi.errors import AuditError, BuildError, DataError, UsageError
-from crosspi.paths import Paths
-from crosspi.pipeline import Graph, Project, Request, Result, build
+from crosspi.pipeline import Graph, Result, build
 from crosspi.plan import State, Step, closure, pending
 
-PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
 BASE = "{sysroot: base}"
 SYSTEM = '{SYSTEM: "\\x7fELF"}'
-
-
-class Board(FakeEngine):
-    """Pretends that every image is there, and that every command in it succeeds."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            self.work,
-            copied={
-                "include/python3.11/Python.h": "",
-                "include/python3.9/Python.h": "",
-                "sysconfigdata.py": 'build_time_vars = {"VERSION": "3.11", "EXT_SUFFIX": ".so"}',
-                "pip-version": "23",
-            },
-        )
-        self.fails = ""
-
-    def image_architecture(self, tag: str) -> str | None:
-        return "arm" if "python" in tag else "amd64"
-
-    def work(self, job: Job, line: Line) -> int:
-        targets = {m.target for m in job.mounts}
-        if "/index" in targets:
-            return self.smoke(job)
-        commands = (host_path(job, "/step") / "commands.json").read_text()
-        if self.fails and self.fails in commands:
-            line("error: it broke")
-            return 1
-        if "/python" in targets:
-            (host_path(job, "/out") / "tree").mkdir()
-            (host_path(job, "/out") / "tree" / "made.txt").write_text("x")
-        finish(job)
-        return 0
-
-    def smoke(self, job: Job) -> int:
-        out = host_path(job, "/out")
-        (out / "exit.json").write_text('{"install": 0, "harness": 0}')
-        results = {
-            "outcome": "passed",
-            "board": {"machine": "toyl"},
-            "counts": {"passed": 1},
-            "tests": [{"name": "t", "outcome": "passed", "seconds": 0}],
-        }
-        (out / "results.json").write_text(json.dumps(results))
-        return 0
-
-
-def good(path: Path, *_: Any, **__: Any) -> Report:
-    """An audit that finds nothing."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Report(path.name, "toy", digest, (), ())
-
-
-@pytest.fixture(autouse=True)
-def audits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crosspi.audit.auditing.audit_wheel", good)
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    root = tmp_path / "checkout"
-    write_toolchains(root / "toolchains")
-    write_recipe(root / "recipes" / "pack", PACK)
-    write_recipe(root / "recipes" / "other", PEP517)
-    for name in ("toolchain", "toy-python"):
-        (root / "dockerfiles" / name).mkdir(parents=True)
-        (root / "dockerfiles" / name / "Dockerfile").write_text("FROM x\n")
-    image = root / "dockerfiles" / "toolchain" / "image.yaml"
-    image.write_text("suite: bookworm\narchitecture: amd64\n")
-    return root
-
-
-def project_at(checkout: Path, board: FakeEngine | None = None) -> Project:
-    root = checkout.parent
-    paths = Paths(project=checkout, cache=root / "cache", dist=root / "dist")
-    project = Project(paths, quiet(), jobs=2)
-    vars(project)["_engine"] = board or Board()
-    vars(project)["sources"] = FakeSources.at(root / "sources")
-    return project
-
-
-def ask(project: Project, *recipes: str, pythons: str = "3.11") -> Request:
-    return project.request(["toy1"], [pythons], recipes)
 
 
 def made(result: Result) -> set[str]:
@@ -133,7 +42,7 @@ def made(result: Result) -> set[str]:
 
 def test_boards_of_one_architecture_are_one_cell(checkout: Path) -> None:
     request = project_at(checkout).request(["toy1,toy2", "toy"], ["3.11", "cp311,3.9"], ["pack"])
-    assert [c.identifier for c in request.cells] == ["cp311-toy", "cp39-toy"]
+    assert [cell.identifier for _, cell in request.wheels] == ["cp311-toy", "cp39-toy"]
 
 
 @pytest.mark.parametrize(
@@ -155,11 +64,28 @@ def test_a_request_must_be_understood(
 
 
 def test_a_recipe_that_cannot_serve_a_python_says_why(checkout: Path) -> None:
-    text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"\nunsupported: it is too old')
+    text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"\nunsupported: {"<3.10": too old}')
     write_recipe(checkout / "recipes" / "pack", text)
-    with pytest.raises(UsageError, match=r"pack 1\.0 cannot serve Python 3\.9") as caught:
-        ask(project_at(checkout), "pack", pythons="3.9")
-    assert caught.value.why == "it is too old"
+    project = project_at(checkout)
+    with pytest.raises(UsageError, match="cannot be built") as caught:
+        Graph(project).wheels(ask(project, "pack", pythons="3.9,3.11"))
+    assert caught.value.where == "pack for cp39-toy: too old"
+
+
+def test_a_recipe_without_a_reason_names_the_pythons_that_it_serves(checkout: Path) -> None:
+    text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
+    write_recipe(checkout / "recipes" / "pack", text)
+    project = project_at(checkout)
+    ((package, cell),) = ask(project, "pack", pythons="3.9").wheels
+    assert project.refusal(package, cell) == "it supports >=3.10"
+
+
+def test_what_a_package_needs_must_serve_the_python_too(checkout: Path) -> None:
+    text = PEP517.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
+    write_recipe(checkout / "recipes" / "other", text)
+    project = project_at(checkout)
+    ((package, cell),) = ask(project, "pack", pythons="3.9").wheels
+    assert project.refusal(package, cell) == "it needs other: it supports >=3.10"
 
 
 # --- the graph ------------------------------------------------------------------------------------
@@ -205,6 +131,23 @@ def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
     steps = {step.name: step for w in wheels for step in closure([w.smoke])}
     assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
     assert len([name for name in steps if name.startswith("build:pack")]) == 2
+
+
+def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
+    text = PACK.replace("  python:\n", "  python:\n    sources: [late]\n")
+    text = text.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
+    late = "  late: {tree: sha256:%s, origins: [{local: late}]}\n"
+    text = text.replace("build:\n", late % (64 * "7") + "build:\n", 1)
+    text += 'variants:\n- pythons: "==3.9.*"\n  sources:\n  ' + late % (64 * "8")
+    write_recipe(checkout / "recipes" / "pack", text)
+    graph = Graph(project_at(checkout))
+    wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    steps = {step for w in wheels for step in closure([w.smoke])}
+    names = [step.name for step in steps]
+    assert names.count("compile:pack-toy") == 1
+    (compiled,) = [step for step in steps if step.kind == "compile"]
+    assert "late" not in " ".join(step.name for step in closure([compiled]))
+    assert {"source:late-77777777", "source:late-88888888"} < set(names)
 
 
 def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:

@@ -65,7 +65,7 @@ def chain(log: Log, *, first: str = "1", second: Action | None = None) -> tuple[
 
 
 def run(goals: Sequence[Step], store: Store, **options: bool) -> list[Outcome]:
-    return execute(goals, store, quiet(), store.root / "logs", **options)
+    return list(execute(goals, store, quiet(), store.root / "logs", **options))
 
 
 def states(outcomes: Sequence[Outcome]) -> dict[str, State]:
@@ -421,3 +421,16 @@ def test_two_processes_do_not_do_the_same_step(store: Store) -> None:
     assert os.waitpid(pid, 0)[1] == 0
     assert outcome.state is State.STORED
     assert stored_file(store, ours).read_text() == "the first's"
+
+
+def test_sources_come_first(store: Store) -> None:
+    ran: list[str] = []
+
+    def noting(name: str) -> Callable[[Workspace], None]:
+        return lambda _work: ran.append(name)
+
+    compiled = make_step("early", action=noting("compiled"))
+    source = Step("source", "s", {}, (), noting("fetched"), lambda: False)
+    last = make_step("late", needs=(compiled, source), action=noting("built"))
+    run([last], store)
+    assert ran == ["fetched", "compiled", "built"]

@@ -8,7 +8,7 @@ import pytest
 from making import PYTHONS, TOOLCHAIN, write_toolchains
 
 from crosspi.errors import DataError, UsageError
-from crosspi.targets import FOREIGN_BOARDS, BuiltPython, Cell, PackagedPython, Targets, split_words
+from crosspi.targets import BuiltPython, Cell, PackagedPython, Targets, split_words
 
 PROJECT = Path(__file__).parents[1]
 
@@ -38,12 +38,19 @@ def test_a_target_that_resembles_none_gets_the_list(targets: Targets) -> None:
     assert "known: toy, toy1, toy2" in caught.value.fix
 
 
-@pytest.mark.parametrize("word", [*FOREIGN_BOARDS, "ARM64", "Pi4"])
+@pytest.mark.parametrize("word", ["pi5", "arm64", "ARM64", "Pi5"])
 def test_boards_of_others_are_explained(targets: Targets, word: str) -> None:
     with pytest.raises(UsageError, match="not a target of crosspi") as caught:
         targets.toolchain(word)
-    assert "--target pi3" in caught.value.why
-    assert "aarch64 wheels" in caught.value.why
+    assert caught.value.why == "take another"
+
+
+@pytest.mark.parametrize("text", ["", "pi5: no\n", "- {names: [pi5]}\n", "- pi5\n"])
+def test_boards_of_others_are_told_with_what_serves_them(tmp_path: Path, text: str) -> None:
+    folder = write_toolchains(tmp_path)
+    (folder / "others.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"others\.yaml"):
+        Targets.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +115,7 @@ def test_a_platform_is_docker_s(tmp_path: Path, platform: str) -> None:
 def test_a_platform_without_an_architecture(tmp_path: Path, platform: str) -> None:
     with pytest.raises(DataError) as caught:
         of_part(tmp_path, platform)
-    assert "pythons.yaml:5: 3.11.targets.toy" in caught.value.where
+    assert "pythons.yaml:6: 3.11.targets.toy" in caught.value.where
     assert "platform: String should match pattern" in caught.value.where
 
 
@@ -127,9 +134,30 @@ def test_a_python_that_an_architecture_does_not_have(tmp_path: Path) -> None:
     other = TOOLCHAIN.replace("toy1", "fun1").replace("toy2", "fun2")
     (folder / "fun.yaml").write_text(other)
     targets = Targets.load(folder)
-    with pytest.raises(UsageError, match=r"Python 3\.11 is not known for fun") as caught:
-        _ = Cell(targets.toolchain("fun"), targets.python("3.11")).image
-    assert caught.value.fix == "known for: toy"
+    assert Cell(targets.toolchain("toy"), targets.python("3.11")).image is not None
+    assert Cell(targets.toolchain("fun"), targets.python("3.11")).image is None
+
+
+def test_a_cells_law_has_the_c_library_of_its_pythons_system(tmp_path: Path) -> None:
+    targets = Targets.load(write_toolchains(tmp_path))
+    toolchain = targets.toolchain("toy")
+    laws = [Cell(toolchain, targets.python(version)).law for version in ("3.9", "3.11")]
+    assert [law.glibc for law in laws] == ["2.31", "2.36"]
+    assert laws[0].model_copy(update={"glibc": "2.28"}) == toolchain.data.audit
+
+
+@pytest.mark.parametrize(
+    ("tags", "glibc"), [({"cp311"}, "2.36"), ({"cp311", "cp39"}, "2.31"), ({"py3", "cp27"}, "2.28")]
+)
+def test_the_law_of_a_foreign_wheel(targets: Targets, tags: set[str], glibc: str) -> None:
+    assert targets.law(targets.toolchain("toy"), tags).glibc == glibc
+
+
+def test_code_for_a_newer_c_library_than_a_python_may_have(tmp_path: Path) -> None:
+    text = PYTHONS.replace('glibc: "2.31"', 'glibc: "2.9"')
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, pythons=text))
+    assert "pythons.yaml:10: 3.9.glibc: toy compiles for 2.28 already" in caught.value.where
 
 
 def test_words_repeat_and_take_commas() -> None:
@@ -178,14 +206,14 @@ def test_a_python_version_needs_quotes(tmp_path: Path) -> None:
     text = PYTHONS.replace('"3.9"', "3.9")
     with pytest.raises(DataError) as caught:
         Targets.load(write_toolchains(tmp_path, pythons=text))
-    assert "pythons.yaml:6: 3.9: must be text: put it in quotes" in caught.value.where
+    assert "pythons.yaml:7: 3.9: must be text: put it in quotes" in caught.value.where
 
 
 def test_a_python_for_an_unknown_toolchain(tmp_path: Path) -> None:
     text = PYTHONS.replace("    toy:", "    tox:", 1)
     with pytest.raises(DataError) as caught:
         Targets.load(write_toolchains(tmp_path, pythons=text))
-    assert "pythons.yaml:5: 3.11.targets.tox: " in caught.value.where
+    assert "pythons.yaml:6: 3.11.targets.tox: " in caught.value.where
     assert "did you mean toy?" in caught.value.where
 
 
@@ -198,8 +226,9 @@ def test_pythons_must_be_a_mapping(tmp_path: Path, text: str) -> None:
 def test_the_projects_own_data_loads() -> None:
     targets = Targets.load(PROJECT / "toolchains")
     assert targets.toolchain("pi3") is targets.toolchain("pi2")
+    assert {"pi4", "pi5", "arm64"} <= targets.others.keys()
+    assert all("--target pi3" in use for use in targets.others.values())
     for toolchain in targets.toolchains.values():
         data = toolchain.data
         assert data.audit.platform == data.platform
-        assert data.audit.glibc == data.compiler.glibc
         assert data.emulator.cpu not in ("", "max", "any")

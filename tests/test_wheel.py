@@ -9,6 +9,7 @@ import io
 import json
 import os
 import zipfile
+from datetime import UTC, datetime
 from email.parser import Parser
 from pathlib import Path
 
@@ -241,7 +242,10 @@ def test_the_steps_key_knows_the_metadata(
 
 def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     wheel = make(tmp_path, recipe, cell)
-    data = json.loads(manifest(recipe, cell, wheel, {"wheel": "key"}, {"step x": {"wall": 1}}))
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    text = manifest(recipe, cell, wheel, {"wheel": "key"}, noon, {"step x": {"wall": 1}})
+    data = json.loads(text)
+    assert data["proven"] == "2026-01-02T12:00:00+00:00"
     assert data["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert data["build_identifier"] == "cp311-toy"
     assert set(data["sources"]) == {"main", "extra"}

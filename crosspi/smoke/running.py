@@ -1,4 +1,4 @@
-"""Runs a recipe's smoke test on the emulated board, and says honestly how it ended."""
+"""Runs smoke tests on the emulated board, and says honestly how they ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -61,83 +62,95 @@ def smoke_step(
         give_to_container_user(work.out)
         data = {
             name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
-            for name, folder in recipe.data.smoke.data.items()
+            for name, folder in recipe.data.smoke.seen(level).items()
         }
-        job = board_job(recipe, cell, image.tag, staged, data, work.out, level=level)
-        printed: list[str] = []
-
-        def line(text: str) -> None:
-            printed.append(text)
-            work.line(text)
-
-        limit = recipe.data.smoke.timeout_minutes
-        try:
-            code = engine().run(job, log=work.log, line=line, timeout=60 * limit)
-        except TimeoutError as error:
-            raise SmokeError(
-                f"the smoke test did not end within {limit} minutes",
-                where=f"{cell.identifier}, in the test {_current_test(work.out)}",
-                why="\n".join(printed[-12:]),
-                fix=f"the whole log is in {work.log}; if the test is only slow, raise "
-                "smoke.timeout_minutes in the recipe",
-            ) from error
-        results = judge(work.out, code, printed, cell, log=work.log)
-        wheel = paths[0]
-        results["wheel"] = wheel.name
-        results["sha256"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        results["emulated_cpu"] = cell.toolchain.data.emulator.cpu
-        (work.out / "results.json").write_text(
-            json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        job = board_job(
+            recipe.folder,
+            cell,
+            image.tag,
+            data,
+            work.out,
+            level=level,
+            install=Install(staged, f"{recipe.name}=={recipe.data.version}"),
         )
-        (work.out / "junit.xml").write_bytes(junit(recipe.name, cell.identifier, results))
-        work.notes.update(
-            counts=results["counts"],
-            sha256=results["sha256"],
-            facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
-        )
-        work.cost = Cost(cpu=sum(float(t.get("cpu_seconds") or 0) for t in results["tests"]))
+        minutes = recipe.data.smoke.minutes(level)
+        results = run_on_board(job, cell, engine(), work, minutes=minutes)
+        results["wheel"] = paths[0].name
+        results["sha256"] = hashlib.sha256(paths[0].read_bytes()).hexdigest()
+        record(results, recipe.name, cell, work)
+        work.notes["sha256"] = results["sha256"]
 
-    script = [recipe.smoke_script]
-    if (recipe.folder / "smoke").is_dir():
-        script.append(recipe.folder / "smoke")
     inputs = {
-        "smoke test": digest_files(*script),
-        "harness": digest_files(_HERE),
-        "board": digest_files(cell.toolchain.cpuinfo) + cell.toolchain.data.emulator.cpu,
+        **test_inputs(recipe.folder, cell),
         "level": level,
-        "data": digest(recipe.data.smoke.data),
+        "data": digest(
+            {
+                name: (recipe.data.sources[name].digest, folder)
+                for name, folder in recipe.data.smoke.seen(level).items()
+            }
+        ),
     }
     needs = (image.step, *wheels, *audits)
     return Step("smoke", f"{recipe.name}-{cell.identifier}", inputs, needs, act)
 
 
+def test_inputs(folder: Path, cell: Cell) -> dict[str, str]:
+    """What a smoke step's key knows of the tests in a folder, and of the board."""
+    script = [folder / "smoke.py"]
+    if (folder / "smoke").is_dir():
+        script.append(folder / "smoke")
+    return {
+        "smoke test": digest_files(*script),
+        "harness": digest_files(_HERE),
+        "board": digest_files(cell.toolchain.cpuinfo) + cell.toolchain.data.emulator.cpu,
+    }
+
+
+@dataclass(frozen=True)
+class Install:
+    """What pip installs on the board first: from which staged index, and what."""
+
+    staged: Path
+    requirement: str
+
+
 def board_job(
-    recipe: Recipe,
+    folder: Path,
     cell: Cell,
     image: str,
-    staged: Path,
     data: Mapping[str, Path],
     out: Path,
     *,
     level: str,
+    install: Install | None = None,
 ) -> Job:
-    """The container that plays the board."""
+    """The container that plays the board.
+
+    Args:
+        folder: where smoke.py is.
+        cell: the Python and the architecture.
+        image: the tag of the board's image.
+        data: the folders that the test sees, by name.
+        out: what it writes to.
+        level: of the tests.
+        install: nothing where the board itself is tested.
+    """
     return Job(
         image=image,
         argv=[
             "/opt/crosspi/python/python",
             "/crosspi/board.py",
             "file:///index/simple",
-            f"{recipe.name}=={recipe.data.version}",
+            install.requirement if install else "",
             "/crosspi/harness.py",
             "/recipe/smoke.py",
             *(part for name in data for part in ("--data", f"{name}=/data/{name}")),
             *("--out", "/out/results.json", "--level", level),
         ],
         mounts=[
-            Mount(staged, "/index"),
+            *([Mount(install.staged, "/index")] if install else []),
             Mount(_HERE, "/crosspi"),
-            Mount(recipe.folder, "/recipe"),
+            Mount(folder, "/recipe"),
             Mount(cell.toolchain.cpuinfo, "/proc/cpuinfo"),
             Mount(out, "/out", writable=True),
             *(Mount(path, f"/data/{name}") for name, path in data.items()),
@@ -151,7 +164,59 @@ def board_job(
     )
 
 
-def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path) -> dict[str, Any]:
+def run_on_board(
+    job: Job, cell: Cell, engine: Engine, work: Workspace, *, minutes: int, about: str = "the wheel"
+) -> dict[str, Any]:
+    """Run a smoke test; see `judge` for what comes of it.
+
+    Raises:
+        SmokeError: it did not end within these minutes, beside those of `judge`.
+    """
+    printed: list[str] = []
+
+    def line(text: str) -> None:
+        printed.append(text)
+        work.line(text)
+
+    try:
+        code = engine.run(job, log=work.log, line=line, timeout=60 * minutes)
+    except TimeoutError as error:
+        raise SmokeError(
+            f"the smoke test did not end within {minutes} minutes",
+            where=f"{cell.identifier}, in the test {_current_test(work.out)}",
+            why="\n".join(printed[-12:]),
+            fix=f"the whole log is in {work.log}; if the test is only slow, raise "
+            "smoke.timeout_minutes in its YAML file",
+        ) from error
+    return judge(work.out, code, printed, cell, log=work.log, about=about)
+
+
+def record(results: dict[str, Any], name: str, cell: Cell, work: Workspace) -> None:
+    """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost."""
+    results["emulated_cpu"] = cell.toolchain.data.emulator.cpu
+    (work.out / "results.json").write_text(
+        json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    (work.out / "junit.xml").write_bytes(junit(name, cell.identifier, results))
+    work.notes.update(
+        counts=results["counts"],
+        facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
+    )
+    # Beside its own time, a test may note that of the processes that it started.
+    used = [t.get("cpu_seconds") for t in results["tests"]]
+    used += [t.get("notes", {}).get("cpu_seconds") for t in results["tests"]]
+    work.cost = Cost(cpu=sum(float(seconds or 0) for seconds in used))
+
+
+def judge(
+    out: Path,
+    code: int,
+    printed: Sequence[str],
+    cell: Cell,
+    *,
+    log: Path,
+    about: str = "the wheel",
+) -> dict[str, Any]:
     """What a smoke run's files and output say.
 
     Args:
@@ -160,13 +225,14 @@ def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
         printed: the lines it printed.
         cell: what it should have run on.
         log: the whole log, for messages.
+        about: what is tested, for messages.
 
     Returns:
         The results, if all tests passed on the right board.
 
     Raises:
         HostError: programs of the board cannot run here at all.
-        EmulatorError: qemu failed: nothing is said about the wheel.
+        EmulatorError: qemu failed: nothing is said about what is tested.
         SmokeError: pip could not install, a test failed, or a signal ended it.
     """
     text = "\n".join(printed[-200:])
@@ -181,7 +247,7 @@ def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
         )
     if any(fault in text for fault in EMULATOR_FAULTS):
         raise EmulatorError(
-            "qemu crashed during the smoke test: nothing is proven about the wheel",
+            f"qemu crashed during the smoke test: nothing is proven about {about}",
             where=where,
             why=tail,
             fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
@@ -202,7 +268,7 @@ def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
             fix="the wheel's tags or requirements do not fit this Python: compare `invoke audit`",
         )
     if exits["harness"] < 0:
-        raise _killed(-exits["harness"], text, _current_test(out), where, tail)
+        raise _killed(-exits["harness"], text, _current_test(out), where, tail, about)
     results = _read(out / "results.json")
     if results is None:
         raise SmokeError(
@@ -224,27 +290,27 @@ def judge(out: Path, code: int, printed: Sequence[str], cell: Cell, *, log: Path
             where=where,
             why="\n".join(f"{test['name']}: {test.get('message', '')}" for test in bad[:10])
             or tail,
-            fix="the wheel is not published; the tracebacks are in the log",
+            fix=f"{about} goes no further; the tracebacks are in the log",
         )
     return results
 
 
-def _killed(number: int, text: str, test: str, where: str, tail: str) -> CrosspiError:
+def _killed(number: int, text: str, test: str, where: str, tail: str, about: str) -> CrosspiError:
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
     if GUEST_SIGNAL not in text:
         return EmulatorError(
-            f"qemu ended with {name} in the test {test}: nothing is proven about the wheel",
+            f"qemu ended with {name} in the test {test}: nothing is proven about {about}",
             where=where,
             why="qemu did not say that the program in it caused the signal\n" + tail,
             fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
         )
     meaning = {
-        "SIGILL": "the wheel holds an instruction that this board's processor does not have",
-        "SIGBUS": "the wheel reads memory at an address that this board does not allow",
-    }.get(name, "the code in the wheel crashed")
+        "SIGILL": f"{about} holds an instruction that this board's processor does not have",
+        "SIGBUS": f"{about} reads memory at an address that this board does not allow",
+    }.get(name, f"the code in {about} crashed")
     return SmokeError(
         f"{name} on the emulated board in the test {test}",
         where=where,

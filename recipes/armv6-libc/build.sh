@@ -4,7 +4,8 @@
 #   /src/gcc    gcc 12's sources: the tree, or Debian's orig, which holds the tree as a .tar.xz
 #   /src/glibc  glibc 2.36's sources
 #   /build      scratch
-#   /out        the result: root/ (the runtime), lib/ (what is linked), bin/armv6-gcc (the compiler)
+#   /out        the result: root/ (the runtime), lib/ (what is linked), bin/armv6-gcc (the compiler),
+#               tests/ (some of glibc's own tests)
 set -euo pipefail
 
 HERE=$(dirname "$(readlink -f "$0")")
@@ -18,12 +19,7 @@ HEADERS=/usr/$T/include
 
 export PATH=$BIN:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
 
-# Runs one stage with its output in a log, and says what it cost.
-stage() {
-  LOG=$BUILD/log-$1.txt TIMEFORMAT="$1: %U s user, %S s system, %R s"
-  time "$1" > "$LOG" 2>&1
-}
-trap '[ $? = 0 ] || { echo "failed; the end of $LOG:"; tail -n 40 "$LOG" | cut -c1-300; }' EXIT
+. /usr/local/lib/crosspi/stages.sh
 
 compiler() {  # compiler NAME OPTIONS: a gcc that makes ARMv6 code and looks into our folder first
   mkdir -p "$(dirname "$1")"
@@ -36,7 +32,7 @@ GCC_PARTS="libgcc include config config-ml.in config.guess config.rpath config.s
   mkinstalldirs move-if-change gcc/BASE-VER gcc/DATESTAMP gcc/DEV-PHASE gcc/coretypes.h
   gcc/tsystem.h gcc/gcov-io.h gcc/gcov-counter.def gcc/defaults.h gcc/sync-builtins.def"
 prepare() {
-  local archive
+  local archive patch
   mkdir -p "$GCC/src"; cd "$GCC/src"
   for archive in "$SRC"/gcc/gcc-12.*.tar.xz; do
     if [ -f "$archive" ]; then
@@ -49,7 +45,9 @@ prepare() {
   chmod -R u+w .
   patch -p1 < "$HERE/patches/libgcc-vfpv2.patch"
   cp -a "$SRC/glibc" "$GLIBC_SRC"; chmod -R u+w "$GLIBC_SRC"
-  patch -d "$GLIBC_SRC" -p1 < "$HERE/patches/glibc-without-manual.patch"
+  for patch in glibc-2.36-stable glibc-without-manual; do
+    patch -d "$GLIBC_SRC" -p1 < "$HERE/patches/$patch.patch"
+  done
 }
 
 # libgcc is built without building gcc: the headers that describe the compiler are those that Debian
@@ -131,6 +129,22 @@ install() {
   for name in pthread dl rt util; do $T-ar rcD "$RT/lib$name.a"; done  # empty since glibc 2.34
 }
 
+# Some of its own tests, linked by the result's compiler with the result's libraries. The board runs
+# them: they are no part of the root.
+tests() {
+  local folder names name made="make -r ..=../ objdir=$GLIBC -j$JOBS"
+  $made -C "$GLIBC_SRC/support" subdir=support "$GLIBC/support/libsupport_nonshared.a"
+  for folder in nptl malloc; do
+    names=$(sed -n "s/^$folder //p" "$HERE/tests.txt")
+    mkdir -p "$GLIBC/$folder" "$OUT/tests/$folder"
+    $made -C "$GLIBC_SRC/$folder" subdir=$folder $(printf "$GLIBC/$folder/%s.o " $names)
+    for name in $names; do
+      "$OUT/bin/armv6-gcc" -s -o "$OUT/tests/$folder/$name" "$GLIBC/$folder/$name.o" \
+        "$GLIBC/support/libsupport_nonshared.a"
+    done
+  done
+}
+
 compiler "$BIN/armv6-gcc" "$ARCH -B$RT/"
 # The result's own: it finds its libraries next to itself, wherever it is mounted.
 mkdir -p "$OUT/bin"
@@ -141,5 +155,4 @@ exec \${CROSSPI_CCACHE:-} $T-gcc-12 $ARCH --sysroot="\$here" -B"\$here/lib/" "\$
 EOF
 chmod +x "$OUT/bin/armv6-gcc"
 
-STAGES=${STAGES:-"prepare libgcc configure_glibc glibc libraries install libgcc_shared"}
-for name in $STAGES; do stage "$name"; done
+stages prepare libgcc configure_glibc glibc libraries install libgcc_shared tests

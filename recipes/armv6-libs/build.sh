@@ -5,7 +5,7 @@
 #   /src/NAME   sources: zlib libffi bzip2 xz-utils sqlite3 openssl ncurses readline
 #   /sysroot    the result of armv6-libc
 #   /build      scratch
-#   /out        the result: include/, lib/ (static), lib/pkgconfig, share/terminfo
+#   /out        the result: include/, lib/ (static), lib/pkgconfig
 set -euo pipefail
 
 SRC=${SRC:-/src} BUILD=${BUILD:-/build} OUT=${OUT:-/out} SYSROOT=${SYSROOT:-/sysroot} JOBS=${JOBS:-2}
@@ -18,11 +18,7 @@ export CC AR=$T-ar RANLIB=$T-ranlib NM=$T-nm STRIP=$T-strip
 export CFLAGS="-O2 -g0 -fPIC -fvisibility=hidden -ffile-prefix-map=$SRC/=./ -ffile-prefix-map=$BUILD/=./"
 HOST="--host=$T --build=$BUILD_TRIPLET"
 
-stage() {
-  LOG=$BUILD/log-$1.txt TIMEFORMAT="$1: %U s user, %S s system, %R s"
-  time "$1" > "$LOG" 2>&1
-}
-trap '[ $? = 0 ] || { echo "failed; the end of $LOG:"; tail -n 40 "$LOG" | cut -c1-300; }' EXIT
+. /usr/local/lib/crosspi/stages.sh
 scratch() { mkdir -p "$BUILD/$1" && cd "$BUILD/$1"; }
 copy() { rm -rf "${BUILD:?}/$1" && cp -r "$SRC/$1" "$BUILD/$1" && chmod -R u+w "$BUILD/$1" && cd "$BUILD/$1"; }
 
@@ -116,8 +112,7 @@ readline() {
 }
 
 mkdir -p "$OUT/lib" "$OUT/include"
-STAGES=${STAGES:-"zlib libffi bzip2 xz sqlite openssl ncurses readline"}
-for name in $STAGES; do stage "$name"; done
+stages zlib libffi bzip2 xz sqlite openssl ncurses readline
 # Wherever the result is mounted.
 sed -i "s|$OUT|\${pcfiledir}/../..|g" "$OUT"/lib/pkgconfig/*.pc
 rm -f "$OUT"/lib/*.la

@@ -16,19 +16,22 @@ from workshop import CHECKOUT, Run
 pytestmark = pytest.mark.e2e
 
 MAIN = ("build", "--target", "pi-zero,pi3", "--python", "3.11")
-#: By platform tag: what the emulated board says it is, and the CPU that qemu plays.
-BOARDS = {"linux_armv6l": ("armv6l", "arm1176"), "linux_armv7l": ("armv7l", "cortex-a7")}
-RECIPES = {"numpy": "numpy-2.0.2", "tflite-runtime": "tflite_runtime-2.14.1"}
+OLD = ("build", "--target", "pi3", "--python", "2.7")
+#: By build identifier: what the emulated board says it is, and the CPU that qemu plays.
+CELLS = {
+    "cp311-armv6": ("armv6l", "arm1176"),
+    "cp311-armv7": ("armv7l", "cortex-a7"),
+    "cp27-armv7": ("armv7l", "cortex-a7"),
+}
+RECIPES = ("numpy", "tflite-runtime")
 MAX_TFLITE = 1_800_000  # bytes
 
 
-def wheel(recipe: str, platform: str) -> str:
-    return f"{RECIPES[recipe]}-cp311-cp311-{platform}.whl"
-
-
-def published(dist: Path, recipe: str, platform: str) -> Any:
+def published(dist: Path, recipe: str, cell: str) -> Any:
     """The manifest of a published wheel."""
-    return json.loads((dist / (wheel(recipe, platform) + ".json")).read_text())
+    manifests = [json.loads(path.read_text()) for path in dist.glob("*.whl.json")]
+    (found,) = [m for m in manifests if (m["recipe"], m["build_identifier"]) == (recipe, cell)]
+    return found
 
 
 def invoke(dist: Path, *arguments: str) -> Run:
@@ -46,19 +49,17 @@ def invoke(dist: Path, *arguments: str) -> Run:
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The published folder of one build. Its progress is not captured: it takes long."""
     folder = tmp_path_factory.mktemp("dist")
-    run = invoke(folder, *MAIN, "--json")
-    assert run.code == 0
+    for command in (MAIN, OLD):
+        assert invoke(folder, *command, "--json").code == 0
     yield folder
 
 
-@pytest.mark.parametrize("platform", BOARDS)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_wheel_is_published_with_what_was_proven(
-    dist: Path, recipe: str, platform: str
-) -> None:
-    machine, cpu = BOARDS[platform]
-    manifest = published(dist, recipe, platform)
-    assert (dist / wheel(recipe, platform)).stat().st_size == manifest["size"]
+def test_the_wheel_is_published_with_what_was_proven(dist: Path, recipe: str, cell: str) -> None:
+    machine, cpu = CELLS[cell]
+    manifest = published(dist, recipe, cell)
+    assert (dist / manifest["wheel"]).stat().st_size == manifest["size"]
     assert manifest["steps"]["audit"]["ok"]
     assert manifest["steps"]["audit"]["sha256"] == manifest["sha256"]
     smoke = manifest["steps"]["smoke"]
@@ -69,23 +70,37 @@ def test_the_wheel_is_published_with_what_was_proven(
     assert smoke["counts"]["failed"] == smoke["counts"]["error"] == 0
 
 
-@pytest.mark.parametrize("platform", BOARDS)
-def test_tensorflow_lite_is_small(dist: Path, platform: str) -> None:
-    assert (dist / wheel("tflite-runtime", platform)).stat().st_size <= MAX_TFLITE
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_wheel_is_named_for_its_python_and_board(dist: Path, cell: str) -> None:
+    tag, abi = {"cp311": ("cp311", "cp311"), "cp27": ("cp27", "cp27mu")}[cell.split("-")[0]]
+    for recipe in RECIPES:
+        name = published(dist, recipe, cell)["wheel"]
+        assert name.endswith(f"-{tag}-{abi}-linux_{CELLS[cell][0]}.whl")
 
 
-@pytest.mark.parametrize("platform", BOARDS)
-def test_the_delegate_took_float_and_quantized_models(dist: Path, platform: str) -> None:
-    manifest = published(dist, "tflite-runtime", platform)
+@pytest.mark.parametrize("cell", CELLS)
+def test_tensorflow_lite_is_small(dist: Path, cell: str) -> None:
+    assert published(dist, "tflite-runtime", cell)["size"] <= MAX_TFLITE
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_delegate_took_float_and_quantized_models(dist: Path, cell: str) -> None:
+    manifest = published(dist, "tflite-runtime", cell)
     tests = {t["name"]: t for t in manifest["steps"]["smoke"]["tests"]}
     delegated = [name for name in tests if "xnnpack" in name]
     assert len(delegated) >= 3
     assert {tests[name]["outcome"] for name in delegated} == {"passed"}
 
 
+def test_another_python_compiles_tensorflow_lite_no_second_time(dist: Path) -> None:
+    steps = [published(dist, "tflite-runtime", c)["steps"] for c in ("cp311-armv7", "cp27-armv7")]
+    keys = [step["step compile:tflite-runtime-armv7"]["key"] for step in steps]
+    assert keys[0] == keys[1]
+
+
 def test_nothing_newer_than_armv6_is_in_the_wheels_for_pi_zero(dist: Path) -> None:
     for recipe in RECIPES:
-        for file in published(dist, recipe, "linux_armv6l")["steps"]["audit"]["files"]:
+        for file in published(dist, recipe, "cp311-armv6")["steps"]["audit"]["files"]:
             assert set(file["counts"]) <= {"vfp", "thumb"}, file["file"]
 
 
@@ -103,20 +118,40 @@ def test_pip_takes_the_boards_own_wheels_from_the_one_index(dist: Path, tmp_path
         )
         return [path.name for path in (tmp_path / platform).glob("*.whl")]
 
-    for platform in BOARDS:
-        assert download(platform) == [wheel("tflite-runtime", platform)]
+    for cell in ("cp311-armv6", "cp311-armv7"):
+        name = published(dist, "tflite-runtime", cell)["wheel"]
+        assert download(f"linux_{CELLS[cell][0]}") == [name]
     assert download("linux_x86_64") == []
 
 
-def test_a_second_build_runs_nothing(dist: Path) -> None:
-    run = invoke(dist, *MAIN, "--json", "--offline")
+@pytest.mark.parametrize("command", [MAIN, OLD], ids=["main", "old"])
+def test_a_second_build_runs_nothing(dist: Path, command: tuple[str, ...]) -> None:
+    run = invoke(dist, *command, "--json", "--offline")
     assert run.code == 0
     assert {step["state"] for step in run.data["steps"]} == {"from the store"}
-    assert invoke(dist, "plan", *MAIN[1:], "--json").data == []
+    assert invoke(dist, "plan", *command[1:], "--json").data == []
+
+
+def test_the_matrix_says_what_is_proven(dist: Path, tmp_path: Path) -> None:
+    selection = ("--target", "pi3", "--python", "2.7,3.11")
+    run = invoke(dist, "matrix", *selection, "--offline", "--json", "--junit", str(tmp_path / "m"))
+    assert run.code == 0
+    found = {(s["python"], s["package"]): s["verdict"] for s in run.data}
+    pythons = ("2.7", "3.11")
+    assert found == {(p, r): "from the store" for p in pythons for r in RECIPES}
+    assert 'failures="0"' in (tmp_path / "m").read_text()
+
+
+def test_the_list_says_when(dist: Path) -> None:
+    pythons = invoke(dist, "list", "--json").data["pythons"]
+    assert set(pythons["3.11"]["armv6"]) == set(RECIPES)
+    assert set(pythons["2.7"]["armv7"]) == set(RECIPES)
+    assert pythons["3.4"]["armv7"] == {}
 
 
 def test_the_audit_command_passes_our_wheels(dist: Path) -> None:
-    for platform in BOARDS:
+    for cell in CELLS:
         for recipe in RECIPES:
-            run = invoke(dist, "audit", str(dist / wheel(recipe, platform)), "--json")
+            path = dist / published(dist, recipe, cell)["wheel"]
+            run = invoke(dist, "audit", str(path), "--json")
             assert run.code == 0, run.out

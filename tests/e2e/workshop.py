@@ -58,7 +58,7 @@ RECIPE = """
     licence: Apache-2.0
     homepage: https://example.org
     default: true
-    pythons: ">=3.9"
+    pythons: ">=3.5"
     sources:
       code: {{tree: "{tree}", origins: [{{local: code}}]}}
     build:

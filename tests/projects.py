@@ -1,0 +1,104 @@
+"""A whole made-up project: an engine that pretends, an audit that finds nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from making import (
+    CMAKE,
+    PEP517,
+    FakeEngine,
+    FakeSources,
+    finish,
+    host_path,
+    quiet,
+    write_recipe,
+    write_toolchains,
+)
+
+from crosspi.audit.findings import Report
+from crosspi.engine import Job, Line
+from crosspi.paths import Paths
+from crosspi.pipeline import Project, Request
+
+PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
+
+
+class Board(FakeEngine):
+    """Pretends that every image is there, and that every command in it succeeds."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            self.work,
+            copied={
+                "include/python3.11/Python.h": "",
+                "include/python3.9/Python.h": "",
+                "sysconfigdata.py": 'build_time_vars = {"VERSION": "3.11", "EXT_SUFFIX": ".so"}',
+                "pip-version": "23",
+            },
+        )
+        self.fails = ""
+
+    def image_architecture(self, tag: str) -> str | None:
+        return "arm" if "python" in tag else "amd64"
+
+    def work(self, job: Job, line: Line) -> int:
+        targets = {m.target for m in job.mounts}
+        if "/index" in targets:
+            return self.smoke(job)
+        commands = (host_path(job, "/step") / "commands.json").read_text()
+        if self.fails and self.fails in commands:
+            line("error: it broke")
+            return 1
+        if "/python" in targets:
+            (host_path(job, "/out") / "tree").mkdir()
+            (host_path(job, "/out") / "tree" / "made.txt").write_text("x")
+        finish(job)
+        return 0
+
+    def smoke(self, job: Job) -> int:
+        out = host_path(job, "/out")
+        (out / "exit.json").write_text('{"install": 0, "harness": 0}')
+        results = {
+            "outcome": "passed",
+            "board": {"machine": "toyl"},
+            "counts": {"passed": 1},
+            "tests": [{"name": "t", "outcome": "passed", "seconds": 0}],
+        }
+        (out / "results.json").write_text(json.dumps(results))
+        return 0
+
+
+def good(path: Path, *_: Any, **__: Any) -> Report:
+    """An audit that finds nothing."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Report(path.name, "toy", digest, (), ())
+
+
+def make_checkout(root: Path) -> Path:
+    """Toolchains, two recipes of which `pack` needs `other`, and folders of images."""
+    write_toolchains(root / "toolchains")
+    write_recipe(root / "recipes" / "pack", PACK)
+    write_recipe(root / "recipes" / "other", PEP517)
+    for name in ("toolchain", "toy-python"):
+        (root / "dockerfiles" / name).mkdir(parents=True)
+        (root / "dockerfiles" / name / "Dockerfile").write_text("FROM x\n")
+    image = root / "dockerfiles" / "toolchain" / "image.yaml"
+    image.write_text("suite: bookworm\narchitecture: amd64\n")
+    return root
+
+
+def project_at(checkout: Path, board: FakeEngine | None = None) -> Project:
+    root = checkout.parent
+    paths = Paths(project=checkout, cache=root / "cache", dist=root / "dist")
+    project = Project(paths, quiet(), jobs=2)
+    vars(project)["_engine"] = board or Board()
+    vars(project)["sources"] = FakeSources.at(root / "sources")
+    return project
+
+
+def ask(project: Project, *recipes: str, pythons: str = "3.11") -> Request:
+    return project.request(["toy1"], [pythons], recipes)
