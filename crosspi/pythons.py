@@ -68,6 +68,7 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
+        without_crypt(work.out / "include")
         variables = read_sysconfigdata(work.out / "sysconfigdata.py")
         check_version(variables, work.out / "include", cell)
         _write(work.out / "meson-info.json", meson_info(variables, cell))
@@ -81,6 +82,19 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
         (image.step,),
         act,
     )
+
+
+def without_crypt(include: Path) -> None:
+    """Let headers that include crypt.h do without it.
+
+    Python.h of 3.7 to 3.10 includes it where `pyconfig.h` says that it is there, for the use of
+    CPython's own code. It belongs to libcrypt, not to the C library, and the cross compiler has
+    none (nor do modules use it).
+    """
+    for path in include.rglob("pyconfig*.h"):
+        text = path.read_text(encoding="utf-8")
+        path.chmod(0o644)
+        path.write_text(text.replace("#define HAVE_CRYPT_H 1\n", ""), encoding="utf-8")
 
 
 def read_sysconfigdata(path: Path) -> dict[str, Any]:

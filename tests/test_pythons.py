@@ -18,6 +18,7 @@ from crosspi.pythons import (
     python_step,
     python_values,
     read_sysconfigdata,
+    without_crypt,
 )
 from crosspi.targets import Cell, PackagedPython
 
@@ -165,3 +166,12 @@ def test_an_image_is_known_by_what_goes_in(tmp_path: Path, cell: Cell) -> None:
     assert made.step.inputs["argument QEMU_CPU"] == "toy-emulated"
     assert made.step.inputs["argument VERSION"] == "3.11"
     assert made.step.inputs["base"] == "bookworm-armhf"
+
+
+def test_headers_do_without_libcrypt(tmp_path: Path) -> None:
+    path = tmp_path / "python3.9" / "pyconfig.h"
+    path.parent.mkdir()
+    path.write_text("#define A 1\n#define HAVE_CRYPT_H 1\n#define HAVE_CRYPT_R 1\n")
+    path.chmod(0o444)
+    without_crypt(tmp_path)
+    assert path.read_text() == "#define A 1\n#define HAVE_CRYPT_R 1\n"

@@ -36,9 +36,9 @@ build_time_vars.update(
     CC="cross-cc", LDSHARED="cross-cc -shared -lm", BLDSHARED="cross-cc -shared -lm",
     CXX="cross-c++", LDCXXSHARED="cross-c++ -shared -lm",
     AR="cross-ar", ARFLAGS="rcs", RANLIB="cross-ranlib",
-    CFLAGS="-fno-strict-aliasing -fwrapv", PY_CFLAGS="", BASECFLAGS="", CONFIGURE_CFLAGS="",
-    OPT="-O3 -DNDEBUG", CCSHARED="-fPIC", CPPFLAGS="", CONFIGURE_CPPFLAGS="", LDFLAGS="",
-    CONFIGURE_LDFLAGS="", INCLUDEPY={{include!r}}, CONFINCLUDEPY={{include!r}},
+    CFLAGS="-O3 -DNDEBUG -fno-strict-aliasing -fwrapv", CCSHARED="-fPIC", Py_ENABLE_SHARED=0,
+    OPT="", BASECFLAGS="", PY_CFLAGS="", CONFIGURE_CFLAGS="", CPPFLAGS="", CONFIGURE_CPPFLAGS="",
+    LDFLAGS="", CONFIGURE_LDFLAGS="", INCLUDEPY={{include!r}}, CONFINCLUDEPY={{include!r}},
 )
 if "SOABI" in build_time_vars:
     # bdist_wheel makes only wheels that the running Python takes; the tags are corrected later.
