@@ -187,6 +187,42 @@ def test_a_need_is_mounted_where_nothing_else_is(tmp_path: Path, folder: str) ->
     assert "is taken in a build container, or no plain name" in said
 
 
+VARIED = SYSTEM + """\
+variants:
+  "3.9": {version: "3.9.2", environment: {VERSION: "3.9"}}
+  "3.11": {needs: {other: base}, smoke: null}
+smoke: {folders: {tests: base}}
+"""
+
+
+def test_variants_are_parts_of_their_own(tmp_path: Path) -> None:
+    folder = write_part(tmp_path, VARIED)
+    (folder / "smoke.py").write_text("# tests\n")
+    found = load(tmp_path, PART)
+    assert set(found) == {"base", "system-3.9", "system-3.11"}
+    nine, eleven = found["system-3.9"].data, found["system-3.11"].data
+    assert (nine.version, eleven.version) == ("3.9.2", "1")
+    assert nine.environment == {"FLAG": "1", "VERSION": "3.9"}
+    assert eleven.needs == {"sysroot": "base", "other": "base"}
+    assert nine.smoke is not None
+    assert eleven.smoke is None
+
+
+def test_a_smoke_test_needs_a_script_and_parts_that_exist(tmp_path: Path) -> None:
+    assert any("smoke: there is no smoke.py" in line for line in faults(tmp_path, PART, VARIED))
+    (tmp_path / "system" / "smoke.py").write_text("# tests\n")
+    lost = VARIED.replace("{tests: base}", "{tests: bose}")
+    (line,) = faults(tmp_path, PART, lost)
+    assert "smoke.folders.tests: no part 'bose'; did you mean base?" in line
+
+
+def test_a_smoke_test_sees_sources_that_exist(tmp_path: Path) -> None:
+    folder = write_part(tmp_path, PART)
+    (folder / "smoke.py").write_text("# tests\n")
+    text = PART + "smoke: {data: {cade: Lib}}\n"
+    assert any("smoke.data.cade: no source 'cade'" in line for line in faults(tmp_path, text))
+
+
 def test_the_projects_own_parts_load() -> None:
     found = load_parts(PROJECT / "recipes")
     for part in found.values():

@@ -225,6 +225,30 @@ def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
     }
 
 
+def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> None:
+    system = parts / "recipes" / "system"
+    (system / "smoke.py").write_text("# tests\n")
+    path = system / "part.yaml"
+    path.write_text(path.read_text() + "smoke: {data: {code: Lib}, folders: {tests: base}}\n")
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    steps = closure([wheel.smoke])
+    assert needed(steps, "smoke:system-cp311-toy") == {
+        "image:python-cp311-toy",
+        "part:base",
+        "audit:system-toy",
+    }
+    assert "smoke:system-cp311-toy" in needed(steps, "smoke:other-cp311-toy")
+
+
+def test_binaries_of_others_are_not_audited(parts: Path) -> None:
+    path = parts / "recipes" / "system" / "part.yaml"
+    path.write_text(path.read_text() + "prebuilt: true\n")
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    assert "audit:system-toy" not in {step.name for step in closure([wheel.smoke])}
+
+
 def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
     path = parts / "toolchains" / "pythons.yaml"
     path.write_text(path.read_text().replace("part: system", "part: sistem"))
