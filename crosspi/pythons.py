@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -123,15 +124,28 @@ def check_version(variables: Mapping[str, Any], include: Path, cell: Cell) -> No
     """
     wanted = cell.python.version
     found = str(variables.get("VERSION"))
-    headers = f"python{wanted}"
-    if found != wanted or not (include / headers / "Python.h").is_file():
+    headers = include / f"python{wanted}"
+    told = header_version(headers)
+    if found != wanted or not (headers / "Python.h").is_file() or told not in ("", wanted):
         names = ", ".join(sorted(p.name for p in include.iterdir())) or "nothing"
+        if told not in ("", wanted):
+            names += f", whose patchlevel.h says {told}"
         raise DataError(
             f"the interpreter for {cell.identifier} and its headers are not both {wanted}",
             where=f"interpreter: {found}; headers: {names}",
             why="the image mixes packages of two Python versions",
             fix="correct the entry of this Python in toolchains/pythons.yaml",
         )
+
+
+def header_version(headers: Path) -> str:
+    """The minor version, like 3.9, that a folder of headers is of; empty where it does not say."""
+    try:
+        text = (headers / "patchlevel.h").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    numbers = [re.search(rf"#define\s+PY_{n}_VERSION\s+(\d+)", text) for n in ("MAJOR", "MINOR")]
+    return ".".join(number[1] for number in numbers if number)
 
 
 def python_values(variables: Mapping[str, Any], cell: Cell) -> dict[str, str]:

@@ -215,12 +215,17 @@ class Targets:
             text = f"{text[0]}.{text[1:]}"
         if text in self.pythons:
             return self.pythons[text]
+        known = "known: " + ", ".join(self.pythons)
         if match := re.fullmatch(r"(\d+\.\d+)\.\d+", text):
             fix = f"name the minor version only: --python {match[1]}"
+        elif match := re.fullmatch(r"(\d+\.\d+)t", text):
+            fix = f"free-threaded Pythons are not built for; with the GIL: --python {match[1]}"
         elif re.fullmatch(r"\d", text):
-            fix = "name the minor version too; known: " + ", ".join(self.pythons)
+            fix = f"name the minor version too; {known}"
+        elif re.fullmatch(r"\d+\.\d+", text):
+            fix = f"{known}; a new one is an entry of {PYTHONS}"
         elif text.startswith("pypy"):
-            fix = "crosspi builds for CPython; known: " + ", ".join(self.pythons)
+            fix = f"crosspi builds for CPython; {known}"
         else:
             fix = did_you_mean(text, self.pythons) + " (`invoke list` shows all)"
         raise UsageError(f"there is no Python '{word}'", where="--python", fix=fix)

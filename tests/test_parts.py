@@ -187,12 +187,15 @@ def test_a_need_is_mounted_where_nothing_else_is(tmp_path: Path, folder: str) ->
     assert "is taken in a build container, or no plain name" in said
 
 
-VARIED = SYSTEM + """\
+VARIED = (
+    SYSTEM
+    + """\
 variants:
   "3.9": {version: "3.9.2", environment: {VERSION: "3.9"}}
   "3.11": {needs: {other: base}, smoke: null}
 smoke: {folders: {tests: base}}
 """
+)
 
 
 def test_variants_are_parts_of_their_own(tmp_path: Path) -> None:

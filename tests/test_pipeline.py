@@ -51,7 +51,7 @@ def test_boards_of_one_architecture_are_one_cell(checkout: Path) -> None:
         ([], ["3.11"], "for which board?", "toy1, toy2"),
         (["toy1"], [], "for which Python?", "3.11, 3.9"),
         (["pi5"], ["3.11"], "not a target", ""),
-        (["toy1"], ["4.0"], "no Python", "invoke list"),
+        (["toy1"], ["4.0"], "no Python", "known: 3.11, 3.9"),
     ],
 )
 def test_a_request_must_be_understood(

@@ -175,3 +175,20 @@ def test_headers_do_without_libcrypt(tmp_path: Path) -> None:
     path.chmod(0o444)
     without_crypt(tmp_path)
     assert path.read_text() == "#define A 1\n#define HAVE_CRYPT_R 1\n"
+
+
+@pytest.mark.parametrize(("minor", "good"), [(11, True), (9, False)])
+def test_headers_of_another_version_in_the_right_folder(
+    tmp_path: Path, cell: Cell, minor: int, good: bool
+) -> None:
+    headers = tmp_path / "python3.11"
+    headers.mkdir()
+    (headers / "Python.h").write_text("")
+    text = f"#define PY_MAJOR_VERSION 3\n#define PY_MINOR_VERSION {minor}\n"
+    (headers / "patchlevel.h").write_text(text)
+    if good:
+        check_version({"VERSION": "3.11"}, tmp_path, cell)
+        return
+    with pytest.raises(DataError, match="not both") as caught:
+        check_version({"VERSION": "3.11"}, tmp_path, cell)
+    assert "patchlevel.h says 3.9" in caught.value.where
