@@ -19,18 +19,18 @@ RUNNING = {
     "json": "print the result as JSON, alone, on standard output",
 }
 LISTS = ["target", "python", "recipe"]
+BUILDING = {
+    **JOBS,
+    **RUNNING,
+    "keep-going": "after a failure go on with what does not need it",
+    "force": "run every step again",
+    "smoke": "level of the smoke test: default or full",
+}
 
 
 @task(
     iterable=LISTS,
-    help={
-        **SELECTION,
-        **JOBS,
-        **RUNNING,
-        "keep-going": "after a failure go on with what does not need it",
-        "force": "run every step again",
-        "smoke": "level of the smoke test: default or full",
-    },
+    help={**SELECTION, **BUILDING},
 )
 def build(
     _context: Context,
@@ -61,11 +61,8 @@ def build(
         "target": "board or architecture; repeats, and takes commas; default: all",
         "python": "Python version; repeats, and takes commas; default: all",
         "recipe": SELECTION["recipe"],
-        **JOBS,
-        **RUNNING,
-        "keep-going": "after a failure go on with what does not need it; the default",
-        "force": "run every step again",
-        "smoke": "level of the smoke test: default or full",
+        **BUILDING,
+        "keep-going": BUILDING["keep-going"] + "; the default",
         "junit": "also write the result as JUnit's XML to this file",
     },
 )

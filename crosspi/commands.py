@@ -16,11 +16,11 @@ from crosspi import report
 from crosspi.audit.law import Law, Promises
 from crosspi.cli import session
 from crosspi.console import size
-from crosspi.errors import AuditError, NotAWheelError, UsageError
+from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
 from crosspi.index import published_manifest
 from crosspi.parts import load_parts
-from crosspi.pipeline import Graph
+from crosspi.pipeline import Graph, Project
 from crosspi.pipeline import build as build_wheels
 from crosspi.plan import execute, pending
 from crosspi.recipe import Recipes
@@ -52,10 +52,7 @@ def build(
         if json:
             project.console.result(report.as_json(result))
         report.show(project.console, result, project.paths.dist)
-        for error in result.errors[1:]:
-            project.console.error(error)
-        if result.errors:
-            raise result.errors[0]
+        _raise_all(project, result.errors)
 
 
 def matrix(
@@ -96,10 +93,7 @@ def matrix(
         if json:
             project.console.result(matrices.as_json(result))
         matrices.show(project.console, result)
-        for error in result.errors[1:]:
-            project.console.error(error)
-        if result.errors:
-            raise result.errors[0]
+        _raise_all(project, result.errors)
 
 
 def smoke(
@@ -440,6 +434,14 @@ def clean(*, everything: bool, yes: bool) -> None:
 
 def _bytes(folder: Path) -> int:
     return sum(p.lstat().st_size for p in folder.rglob("*") if not p.is_dir())
+
+
+def _raise_all(project: Project, errors: Sequence[CrosspiError]) -> None:
+    """Show all errors but the first, which decides the exit code and is raised."""
+    for error in errors[1:]:
+        project.console.error(error)
+    if errors:
+        raise errors[0]
 
 
 def _jobs(text: str) -> int:

@@ -17,10 +17,11 @@ from crosspi.machine import (
     BuildMachine,
     build_job,
     driver_digest,
+    folder_digest,
     run_commands,
     source_mounts,
 )
-from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.plan import Step, Workspace, digest
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Toolchain
 
@@ -110,7 +111,7 @@ def compile_step(
     described = builder.compile_commands(recipe.data.build, replace(context, jobs=None))
     inputs = {
         "recipe": digest(described),
-        "files of the recipe": _recipe_files(recipe),
+        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml"),
         "driver": driver_digest(),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
@@ -190,7 +191,7 @@ def build_step(
     symbolic = commands({name: f"<python {name}>" for name in names}, None)
     inputs = {
         "recipe": digest(symbolic),
-        "files of the recipe": _recipe_files(recipe),
+        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml"),
         "driver": driver_digest(),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
@@ -219,9 +220,3 @@ def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, wor
 
 def _source_digest(recipe: Recipe) -> str:
     return digest({name: source.digest for name, source in recipe.data.sources.items()})
-
-
-def _recipe_files(recipe: Recipe) -> str:
-    """What the build can read of the recipe's folder: all but its data and its smoke test."""
-    paths = [p for p in sorted(recipe.folder.iterdir()) if not p.name.startswith("smoke")]
-    return digest_files(*(p for p in paths if p.name != "recipe.yaml"))

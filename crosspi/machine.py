@@ -52,6 +52,12 @@ def driver_digest() -> str:
     return digest_files(_DRIVER)
 
 
+def folder_digest(folder: Path, data: str) -> str:
+    """What a build can read of a folder of `recipes/`: all but its data file and its smoke test."""
+    paths = [p for p in sorted(folder.iterdir()) if not p.name.startswith("smoke")]
+    return digest_files(*(p for p in paths if p.name != data))
+
+
 def source_mounts(
     sources: Mapping[str, Source], folder: Path, machine: BuildMachine
 ) -> list[Mount]:

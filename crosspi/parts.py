@@ -22,7 +22,7 @@ from crosspi.document import Document, Fault, Location, Model
 from crosspi.engine import Engine, Mount
 from crosspi.errors import AuditError, did_you_mean
 from crosspi.images import Image, require_architecture
-from crosspi.machine import BuildMachine, driver_digest, run_commands, source_mounts
+from crosspi.machine import BuildMachine, driver_digest, folder_digest, run_commands, source_mounts
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Smoke
 from crosspi.sources.spec import ALLOW_UNPINNED, Source
@@ -196,13 +196,7 @@ def part_step(
                 {name: source.digest for name, source in part.data.sources.items()},
             ]
         ),
-        "files of the part": digest_files(
-            *(
-                p
-                for p in sorted(part.folder.iterdir())
-                if p.name != "part.yaml" and not p.name.startswith("smoke")
-            )
-        ),
+        "files of the part": folder_digest(part.folder, "part.yaml"),
         "driver": driver_digest(),
     }
     return Step("part", part.name, inputs, (machine.image.step, *needs.values(), *sources), act)
