@@ -98,7 +98,10 @@ def compile_step(
             machine,
             work,
             commands=commands,
-            environment=TOOLCHAIN_ENVIRONMENT,
+            # ccache believes the compiler about what was included, and does not preprocess as
+            # well: 12 to 28 % of the CPU time. Only here: numpy compiles its LAPACK twice, under
+            # two names, and preprocessed they are one.
+            environment={**TOOLCHAIN_ENVIRONMENT, "CCACHE_DEPEND": "1"},
             mounts=[
                 Mount(work.results[toolchain_made.name], builders.TOOLCHAIN),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
@@ -111,7 +114,7 @@ def compile_step(
     described = builder.compile_commands(recipe.data.build, replace(context, jobs=None))
     inputs = {
         "recipe": digest(described),
-        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml"),
+        "files of the recipe": _folder_digest(recipe),
         "driver": driver_digest(),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
@@ -191,7 +194,7 @@ def build_step(
     symbolic = commands({name: f"<python {name}>" for name in names}, None)
     inputs = {
         "recipe": digest(symbolic),
-        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml"),
+        "files of the recipe": _folder_digest(recipe),
         "driver": driver_digest(),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
@@ -216,6 +219,13 @@ def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, wor
         ],
         tmpfs=("/tmp", builders.OUT, SCRATCH),
     )
+
+
+def _folder_digest(recipe: Recipe) -> str:
+    """The recipe's files as a step sees them: of its patches only those that it applies."""
+    applied = {recipe.folder / path for paths in recipe.data.patches.values() for path in paths}
+    others = set((recipe.folder / "patches").rglob("*")) - applied
+    return folder_digest(recipe.folder, "recipe.yaml", without=others)
 
 
 def _source_digest(recipe: Recipe) -> str:

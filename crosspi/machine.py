@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,16 @@ def driver_digest() -> str:
     return digest_files(_DRIVER)
 
 
-def folder_digest(folder: Path, data: str) -> str:
-    """What a build can read of a folder of `recipes/`: all but its data file and its smoke test."""
+def folder_digest(folder: Path, data: str, without: Collection[Path] = ()) -> str:
+    """What a build can read of a folder of `recipes/`: all but its data file and its smoke test.
+
+    Args:
+        folder: the recipe's or part's.
+        data: the name of its data file.
+        without: files that this build does not read either.
+    """
     paths = [p for p in sorted(folder.iterdir()) if not p.name.startswith("smoke")]
-    return digest_files(*(p for p in paths if p.name != data))
+    return digest_files(*(p for p in paths if p.name != data), without=without)
 
 
 def source_mounts(

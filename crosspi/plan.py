@@ -10,7 +10,7 @@ import hashlib
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -115,13 +115,13 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest_files(*paths: Path) -> str:
+def digest_files(*paths: Path, without: Collection[Path] = ()) -> str:
     """The sha256 of files and of all files below folders: names, modes and bytes."""
     files: list[tuple[str, bool, str]] = []
     for path in paths:
         inner = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in inner:
-            if "__pycache__" in file.parts:
+            if "__pycache__" in file.parts or file in without:
                 continue
             name = str(file.relative_to(path.parent))
             data = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -120,6 +120,29 @@ def test_a_file_of_the_recipe_changes_both_keys(tmp_path: Path) -> None:
     assert after.build != before.build
 
 
+def test_a_patch_changes_the_keys_of_those_who_apply_it(tmp_path: Path) -> None:
+    folder = tmp_path / "recipes" / "pack" / "patches"
+    text = CMAKE.replace("writable: [extra]", "writable: [main]")
+    text = text.replace(', COPY: "{source:extra}/y"', "")
+    text = text.replace("{INCLUDES:", '{COPY: "{source:extra}/y", INCLUDES:')
+    text = text.replace("    build: [module]", "    build: [module]\n    sources: [extra]")
+    text += "patches: {main: [patches/main.patch], extra: [patches/extra.patch]}\n"
+    write_recipe(folder.parent, text)
+    folder.mkdir()
+    for name in ("main", "extra"):
+        (folder / f"{name}.patch").write_text("+\n")
+    before = keys(tmp_path, text)
+    # Of another variant.
+    (folder / "other.patch").write_text("+\n")
+    assert keys(tmp_path, text) == before
+    (folder / "extra.patch").write_text("+ changed\n")
+    only_python = keys(tmp_path, text)
+    assert only_python.compile == before.compile
+    assert only_python.build != before.build
+    (folder / "main.patch").write_text("+ changed\n")
+    assert keys(tmp_path, text).compile != before.compile
+
+
 @pytest.mark.parametrize(
     ("old", "new", "compiles"),
     [

@@ -2,8 +2,8 @@
 
 It runs on a Python of the build machine: the machine's own, or one that a part has built because
 the source cannot be read by a newer one. What `setup.py` asks about its Python is answered for the
-target: configuration from the target's own `_sysconfigdata`, headers, platform, and the cross
-compiler.
+target: configuration from the target's own `_sysconfigdata`, headers, platform, the width of
+pointers, and the cross compiler.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ if "SOABI" in build_time_vars:
     # bdist_wheel makes only wheels that the running Python takes; the tags are corrected later.
     build_time_vars["SOABI"] = "cpython-%d%d" % sys.version_info[:2]
 """
+#: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
+#: on a 32-bit board such a wheel loads, and its linear algebra crashes.
 _SITECUSTOMIZE = """\
-import distutils.sysconfig
+import distutils.sysconfig, sys, sysconfig
 distutils.sysconfig.get_python_inc = lambda plat_specific=0, prefix=None: {include!r}
+sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
 """
 
 

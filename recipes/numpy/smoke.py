@@ -8,6 +8,7 @@ to 3.15 with numpy 1.11 to 2.x.
 from __future__ import division, print_function
 
 import cmath
+import glob
 import io
 import math
 import os
@@ -54,6 +55,17 @@ def test_every_extension_loads(case):
         case.note('f2py', True)
     except ImportError:
         case.note('f2py', False)
+
+
+def test_scripts(case):
+    """f2py is there, and not under the name of another Python."""
+    (record,) = glob.glob(os.path.join(os.path.dirname(os.path.dirname(np.__file__)),
+                                       'numpy-*.dist-info', 'RECORD'))
+    with io.open(record, encoding='utf-8') as stream:
+        found = re.findall(r'bin/f2py([0-9.]*),', stream.read())
+    case.check(found, 'no script f2py')
+    names = ('', '%d' % sys.version_info[0], '%d.%d' % sys.version_info[:2])
+    case.equal([version for version in found if version not in names], [], 'versions of f2py')
 
 
 def test_cpu_features(case):
@@ -604,7 +616,7 @@ def test_memory(case):
     case.equal(a, [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c], 'frombuffer')
     a[0] = 0xffffffff
     case.equal(bytes(raw[:5]), b'\xff\xff\xff\xff\x04', 'writing through')
-    if VERSION >= (1, 20):  # older ones do not hold the buffer
+    if VERSION >= (1, 22):  # older ones do not hold the buffer
         case.raises(BufferError, raw.extend, b'x')
     view = memoryview(np.arange(6, dtype='<i2').reshape(2, 3))
     case.equal((view.format, view.shape, view.strides, view.itemsize), ('h', (2, 3), (6, 2), 2),

@@ -97,37 +97,50 @@ def test_tools_and_the_wheel_are_unpacked(tmp_path: Path, cell: Cell) -> None:
     assert {"unpack": "/work/wheel/*.whl", "to": "/out/tree"} in found
 
 
-@pytest.mark.parametrize("variable", ["CC", "LDSHARED", "AR", "INCLUDEPY", "EXT_SUFFIX", "SOABI"])
-def test_what_the_build_asks_is_answered_for_the_target(
-    tmp_path: Path, cell: Cell, variable: str
-) -> None:
-    target = tmp_path / "sysconfigdata.py"
-    target.write_text("build_time_vars = {'CC': 'gcc', 'EXT_SUFFIX': '.toy.so', 'SOABI': 'toy'}\n")
-    text = written(old(tmp_path), cell, "_sysconfigdata.py")
-    (tmp_path / "_sysconfigdata.py").write_text(
-        text.replace("/python/sysconfigdata.py", str(target))
-    )
-    answer = subprocess.run(
-        [
-            *(sys.executable, "-c"),
-            f"import sysconfig; print(sysconfig.get_config_var({variable!r}))",
-        ],
-        env={"PYTHONPATH": str(tmp_path), "_PYTHON_SYSCONFIGDATA_NAME": "_sysconfigdata"},
+def answer(folder: Path, recipe: Recipe, cell: Cell, question: str) -> str:
+    """What the Python that runs setup.py says, where the target's is this one."""
+    target = folder / "sysconfigdata.py"
+    variables = {"CC": "gcc", "EXT_SUFFIX": ".toy.so", "SOABI": "toy", "SIZEOF_SIZE_T": 4}
+    target.write_text(f"build_time_vars = {variables}\n")
+    for name in ("_sysconfigdata.py", "sitecustomize.py"):
+        text = written(recipe, cell, name)
+        (folder / name).write_text(text.replace("/python/sysconfigdata.py", str(target)))
+    # Python 3.12 has none; the build machine's is older.
+    (folder / "distutils").mkdir()
+    for name in ("__init__.py", "sysconfig.py"):
+        (folder / "distutils" / name).touch()
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"import sys, sysconfig; print({question})"],
+        env={"PYTHONPATH": str(folder), "_PYTHON_SYSCONFIGDATA_NAME": "_sysconfigdata"},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    assert answer == {
-        "CC": "cross-cc",
-        "LDSHARED": "cross-cc -shared -lm",
-        "AR": "cross-ar",
-        "INCLUDEPY": "/python/i",
-        "EXT_SUFFIX": ".toy.so",
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CC", "cross-cc"),
+        ("LDSHARED", "cross-cc -shared -lm"),
+        ("AR", "cross-ar"),
+        ("INCLUDEPY", "/python/i"),
+        ("EXT_SUFFIX", ".toy.so"),
         # Else bdist_wheel refuses to make a wheel that its own Python would not take.
-        "SOABI": "cpython-{}{}".format(*sys.version_info),
-    }.get(variable)
+        ("SOABI", "cpython-{}{}".format(*sys.version_info)),
+    ],
+)
+def test_what_the_build_asks_is_answered_for_the_target(
+    tmp_path: Path, cell: Cell, variable: str, value: str
+) -> None:
+    question = f"sysconfig.get_config_var({variable!r})"
+    assert answer(tmp_path, old(tmp_path), cell, question) == value
+
+
+def test_pointers_are_as_wide_as_the_targets(tmp_path: Path, cell: Cell) -> None:
+    assert answer(tmp_path, old(tmp_path), cell, "sys.maxsize") == str(2**31 - 1)
 
 
 def test_the_headers_are_the_targets(tmp_path: Path, cell: Cell) -> None:
-    text = written(old(tmp_path), cell, "sitecustomize.py")
-    assert text.endswith("= lambda plat_specific=0, prefix=None: '/python/i'\n")
+    question = "__import__('distutils.sysconfig').sysconfig.get_python_inc()"
+    assert answer(tmp_path, old(tmp_path), cell, question) == "/python/i"
