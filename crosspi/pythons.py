@@ -195,7 +195,7 @@ def meson_info(variables: Mapping[str, Any], cell: Cell) -> dict[str, Any]:
         "sysconfig_paths": paths("/usr"),
         "install_paths": paths(""),
         "version": version,
-        "platform": cell.toolchain.data.platform.replace("_", "-", 1),
+        "platform": cell.toolchain.data.host_platform,
         "is_pypy": False,
         "is_venv": False,
         "is_freethreaded": bool(variables.get("Py_GIL_DISABLED")),

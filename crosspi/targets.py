@@ -71,6 +71,11 @@ class ToolchainData(Model):
     python: Naming
     audit: Law
 
+    @property
+    def host_platform(self) -> str:
+        """The platform as `sysconfig.get_platform` says it on the board: linux-armv7l."""
+        return self.platform.replace("_", "-", 1)
+
 
 @dataclass(frozen=True)
 class Toolchain:

@@ -55,7 +55,6 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
     """Install the tools, build the wheel, and unpack it into the tree."""
     assert context.cell is not None
     target = build.targets.get(context.toolchain.name)
-    platform = context.toolchain.data.platform.replace("_", "-", 1)
     settings: dict[str, tuple[Scalar, ...]] = {}
     for source in (build.settings, target.settings if target else {}):
         for name, values in source.items():
@@ -65,7 +64,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
         **(target.environment if target else {}),
         "PYTHONPATH": _TOOLS,
         "PATH": f"{_PROGRAMS}:{_TOOLS}/bin:/opt/crosspi/bin:/usr/local/bin:/usr/bin:/bin",
-        "_PYTHON_HOST_PLATFORM": platform,
+        "_PYTHON_HOST_PLATFORM": context.toolchain.data.host_platform,
         "CC": "cross-cc",
         "CXX": "cross-c++",
         "AR": "cross-ar",

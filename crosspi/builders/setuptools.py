@@ -70,7 +70,7 @@ def python_commands(build: SetuptoolsBuild, context: BuildContext) -> list[Comma
         "PYTHONPATH": f"{_ANSWERS}:{_TOOLS}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "_PYTHON_SYSCONFIGDATA_NAME": "_sysconfigdata",
-        "_PYTHON_HOST_PLATFORM": context.toolchain.data.platform.replace("_", "-", 1),
+        "_PYTHON_HOST_PLATFORM": context.toolchain.data.host_platform,
     }
     flags = [*build.flags, *(target.flags if target else ())]
     if flags:

@@ -93,6 +93,14 @@ def test_a_processor_that_the_toolchain_does_not_know_is_refused(work: Path, she
     assert "-march=armv9-a" in text and "toolchains/" in text
 
 
+def test_no_debug_information_is_made(work: Path, shell: Shell) -> None:
+    """zig makes it unless told: a fifth of the time to compile numpy, and stripped at the end."""
+    (work / "d.c").write_text("int d(int x) { return x + 1; }\n")
+    code, text = shell("cross-cc -O2 -c d.c && arm-linux-gnueabihf-readelf --wide --sections d.o")
+    assert code == 0, text
+    assert ".text" in text and ".debug" not in text
+
+
 def test_memory_and_mathematics_come_from_glibc(work: Path, shell: Shell) -> None:
     """zig's own are slower, or wrong for subnormals: see bin/make-toolchain."""
     (work / "m.c").write_text(
