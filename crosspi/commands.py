@@ -80,8 +80,8 @@ def matrix(
                 f"there is no folder for '{junit}'", where="--junit", fix="make the folder first"
             )
         request = project.request(
-            split_words(target) or list(project.targets.toolchains),
-            split_words(python) or list(project.targets.pythons),
+            split_words(target, "--target") or list(project.targets.toolchains),
+            split_words(python, "--python") or list(project.targets.pythons),
             recipe,
         )
         if all(project.refusal(package, cell) for package, cell in request.wheels):
@@ -209,7 +209,7 @@ def fetch(recipe: Sequence[str], *, offline: bool) -> None:
     with session(offline=offline) as project:
         recipes = Recipes.load(project.paths.recipes, unpinned=True)
         parts = load_parts(project.paths.recipes, unpinned=True).values()
-        words = split_words(recipe)
+        words = split_words(recipe, "--recipe")
         chosen: list[tuple[str, Path, Mapping[str, Source]]] = [
             (part.name, part.folder, part.data.sources)
             for part in parts

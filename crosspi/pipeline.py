@@ -171,7 +171,8 @@ class Project:
         Raises:
             UsageError: a word is unknown, or target or Python is missing.
         """
-        target_words, python_words = split_words(targets), split_words(pythons)
+        target_words = split_words(targets, "--target")
+        python_words = split_words(pythons, "--python")
         if not target_words:
             boards = [b for t in self.targets.toolchains.values() for b in t.data.boards]
             raise UsageError(
@@ -188,7 +189,7 @@ class Project:
         toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
         chosen = {p.version: p for p in map(self.targets.python, python_words)}
         cells = [Cell(t, p) for t in toolchains.values() for p in chosen.values()]
-        packages = self.recipes.select(split_words(recipes))
+        packages = self.recipes.select(split_words(recipes, "--recipe"))
         return Request([(package, cell) for cell in cells for package in packages])
 
     def refusal(self, package: Package, cell: Cell) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field
 
 from crosspi.audit.law import Law
 from crosspi.document import Document, Fault, Model
@@ -295,11 +295,18 @@ class Cell:
         return self.python.data.targets.get(self.toolchain.name)
 
 
-def split_words(words: Sequence[str]) -> list[str]:
-    """The values of an option that repeats and takes commas, each once, in order."""
-    return list(dict.fromkeys(w.strip() for word in words for w in word.split(",") if w.strip()))
+def split_words(words: Sequence[str], option: str) -> list[str]:
+    """The values of an option that repeats and takes commas, each once, in order.
 
-
-def schema() -> dict[str, object]:
-    """The JSON Schema of a toolchain file, for editors."""
-    return TypeAdapter(ToolchainData).json_schema()
+    Raises:
+        UsageError: the option is there, and names nothing.
+    """
+    found = list(dict.fromkeys(w.strip() for word in words for w in word.split(",") if w.strip()))
+    if words and not found:
+        raise UsageError(
+            f"{option} names nothing",
+            where=option,
+            why=f"its value is {', '.join(map(repr, words))}; perhaps a variable was empty",
+            fix="name something, or leave the option out",
+        )
+    return found

@@ -162,7 +162,14 @@ def test_code_for_a_newer_c_library_than_a_python_may_have(tmp_path: Path) -> No
 
 
 def test_words_repeat_and_take_commas() -> None:
-    assert split_words(["a,b", " c ", "a", ",,"]) == ["a", "b", "c"]
+    assert split_words(["a,b", " c ", "a", ",,"], "--target") == ["a", "b", "c"]
+    assert split_words([], "--target") == []
+
+
+@pytest.mark.parametrize("value", ["", ",", " , "])
+def test_an_option_that_names_nothing_is_an_error(value: str) -> None:
+    with pytest.raises(UsageError, match="--python names nothing"):
+        split_words([value], "--python")
 
 
 def test_all_faults_of_a_toolchain_are_told(tmp_path: Path) -> None:
