@@ -154,10 +154,12 @@ def _found(step: Step, store: Store) -> Entry | bool:
 def pending(goals: Sequence[Step], store: Store, *, force: bool = False) -> list[Pending]:
     """The steps that would run, in their order, each with the reason."""
     wanted: dict[str, Pending] = {}
+    seen: set[str] = set()
 
     def visit(step: Step) -> None:
-        if step.name in wanted:
+        if step.name in seen:
             return
+        seen.add(step.name)
         if not (force and step.present is None) and _found(step, store):
             return
         for need in step.needs:
@@ -213,6 +215,7 @@ def execute(
         if step.name not in must_run:
             found = _found(step, store) if step in goals else None
             if isinstance(found, Entry):
+                store.remember(step.kind, step.subject, step.all_inputs)
                 yield _stored(step, found)
             continue
         if stop or any(need.name in lost for need in step.needs):

@@ -102,8 +102,10 @@ class Store:
             files: dict[str, tuple[int, str]] = manifest["files"]
             if manifest["key"] != key:
                 return None
+            out = str(folder / "out")
             for name, (size, _) in files.items():
-                if os.lstat(folder / "out" / name).st_size != size:
+                # Plain strings: one entry may have thousands of files.
+                if os.lstat(f"{out}/{name}").st_size != size:
                     return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -188,9 +190,7 @@ class Store:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove(folder)
         draft.folder.rename(folder)
-        last = self.root / "last" / f"{kind}-{subject}.json"
-        last.parent.mkdir(parents=True, exist_ok=True)
-        write_json(last, dict(inputs))
+        self.remember(kind, subject, inputs)
         entry = self.find(kind, subject, key)
         if entry is None:
             raise StoreError(
@@ -201,8 +201,15 @@ class Store:
             )
         return entry
 
+    def remember(self, kind: str, subject: str, inputs: Mapping[str, str]) -> None:
+        """Note with which inputs a step was built, or its result taken from here, last."""
+        if self.last_inputs(kind, subject) != inputs:
+            last = self.root / "last" / f"{kind}-{subject}.json"
+            last.parent.mkdir(parents=True, exist_ok=True)
+            write_json(last, dict(inputs))
+
     def last_inputs(self, kind: str, subject: str) -> Mapping[str, str] | None:
-        """The inputs with which a step was built last, to explain why it must run again."""
+        """What was remembered, to explain why a step must run again."""
         try:
             text = (self.root / "last" / f"{kind}-{subject}.json").read_text(encoding="utf-8")
             inputs: Mapping[str, str] = json.loads(text)

@@ -179,6 +179,13 @@ def test_a_changed_input_is_named_as_the_reason(store: Store, log: Log) -> None:
     }
 
 
+def test_a_reason_compares_with_what_was_used_last(store: Store) -> None:
+    for version in ("1", "2", "1"):  # the third time it is taken from the store
+        run([make_step(inputs={"flags": version, "sources": version})], store)
+    new = make_step(inputs={"flags": "3", "sources": "1"})
+    assert reasons([new], store) == {"x": "changed: flags"}
+
+
 def test_a_lost_input_and_a_new_one_are_reasons(store: Store) -> None:
     run([make_step(inputs={"old": "1"})], store)
     assert reasons([make_step(inputs={"new": "1"})], store) == {"x": "changed: new, old"}
