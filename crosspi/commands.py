@@ -80,8 +80,8 @@ def matrix(
                 f"there is no folder for '{junit}'", where="--junit", fix="make the folder first"
             )
         request = project.request(
-            split_words(target, "--target") or list(project.targets.toolchains),
-            split_words(python, "--python") or list(project.targets.pythons),
+            target or list(project.targets.toolchains),
+            python or list(project.targets.pythons),
             recipe,
         )
         if all(project.refusal(package, cell) for package, cell in request.wheels):

@@ -116,7 +116,12 @@ def digest(value: object) -> str:
 
 
 def digest_files(*paths: Path, without: Collection[Path] = ()) -> str:
-    """The sha256 of files and of all files below folders: names, modes and bytes."""
+    """The sha256 of files and of all files below folders: names, modes and bytes.
+
+    Args:
+        paths: files and folders.
+        without: files below the folders that do not count.
+    """
     files: list[tuple[str, bool, str]] = []
     for path in paths:
         inner = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]

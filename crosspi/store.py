@@ -204,18 +204,21 @@ class Store:
     def remember(self, kind: str, subject: str, inputs: Mapping[str, str]) -> None:
         """Note with which inputs a step was built, or its result taken from here, last."""
         if self.last_inputs(kind, subject) != inputs:
-            last = self.root / "last" / f"{kind}-{subject}.json"
-            last.parent.mkdir(parents=True, exist_ok=True)
-            write_json(last, dict(inputs))
+            path = self._last(kind, subject)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, dict(inputs))
 
     def last_inputs(self, kind: str, subject: str) -> Mapping[str, str] | None:
         """What was remembered, to explain why a step must run again."""
         try:
-            text = (self.root / "last" / f"{kind}-{subject}.json").read_text(encoding="utf-8")
+            text = self._last(kind, subject).read_text(encoding="utf-8")
             inputs: Mapping[str, str] = json.loads(text)
         except (OSError, ValueError):
             return None
         return inputs
+
+    def _last(self, kind: str, subject: str) -> Path:
+        return self.root / "last" / f"{kind}-{subject}.json"
 
     def _folder(self, kind: str, subject: str, key: str) -> Path:
         return self.root / kind / f"{subject}-{key[:KEY_DIGITS]}"
