@@ -12,7 +12,7 @@ from types import FrameType
 from crosspi.console import Console
 from crosspi.errors import CrosspiError, Interrupted, from_os_error
 from crosspi.paths import Paths
-from crosspi.pipeline import Project
+from crosspi.project import Project
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -18,12 +18,13 @@ from crosspi.cli import session
 from crosspi.console import size
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
+from crosspi.graph import Graph
 from crosspi.index import published_manifest
 from crosspi.parts import load_parts
-from crosspi.pipeline import Graph, Project
-from crosspi.pipeline import build as build_wheels
 from crosspi.plan import execute, pending
+from crosspi.project import Project
 from crosspi.recipe import Recipes
+from crosspi.run import build as build_wheels
 from crosspi.sources.spec import Source
 from crosspi.targets import Targets, Toolchain, split_words
 

@@ -9,9 +9,11 @@ from xml.etree import ElementTree
 
 from crosspi.console import Console, duration
 from crosspi.errors import CrosspiError
-from crosspi.pipeline import Project, Request, Result, WheelSteps, build
+from crosspi.graph import WheelSteps
 from crosspi.plan import SOURCE, Outcome, State, closure
+from crosspi.project import Project, Request
 from crosspi.recipe import Package
+from crosspi.run import Result, build
 from crosspi.store import Store
 from crosspi.targets import Cell
 

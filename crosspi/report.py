@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from crosspi.console import Console, duration, size
-from crosspi.pipeline import Result
 from crosspi.plan import SOURCE, Outcome
+from crosspi.run import Result
 
 COLUMNS = ("step", "state", "wall", "CPU", "ccache", "size")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from making import load_recipe, make_cell
-from projects import good, make_checkout
+from making import good_tree, load_recipe, make_cell
+from projects import good, make_checkout, with_parts
 
 from crosspi.recipe import Recipe
 from crosspi.store import Store
@@ -35,3 +35,15 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A made-up project (see `projects`), whose audits find nothing."""
     monkeypatch.setattr("crosspi.audit.auditing.audit_wheel", good)
     return make_checkout(tmp_path / "checkout")
+
+
+@pytest.fixture
+def parts(checkout: Path) -> Path:
+    """A made-up project whose Python 3.11 is a part's root."""
+    return with_parts(checkout)
+
+
+@pytest.fixture
+def lawful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part's ELF file, which is a mere beginning of one, passes its audit."""
+    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", good_tree)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from making import (
     CMAKE,
     PEP517,
+    PYTHONS,
+    ZEROS,
     FakeEngine,
     FakeSources,
     finish,
@@ -22,8 +25,10 @@ from making import (
 from crosspi.audit.findings import Report
 from crosspi.engine import Job, Line
 from crosspi.paths import Paths
-from crosspi.pipeline import Project, Request
+from crosspi.project import Project, Request
 
+BASE = "{sysroot: base}"
+SYSTEM = '{SYSTEM: "\\x7fELF"}'
 PACK = CMAKE.replace("requires:\n", "requires:\n  build: [other]\n")
 
 
@@ -78,6 +83,20 @@ def good(path: Path, *_: Any, **__: Any) -> Report:
     return Report(path.name, "toy", digest, (), ())
 
 
+class Bare(Board):
+    """Has no image but those of tools, until one is made."""
+
+    def image_architecture(self, tag: str) -> str | None:
+        return self.images.get(tag) if "python" in tag else "amd64"
+
+    def work(self, job: Job, line: Line) -> int:
+        if job.environment.get("SYSTEM"):
+            root = host_path(job, "/out") / "root" / "bin"
+            root.mkdir(parents=True)
+            (root / "python3").write_bytes(job.environment["SYSTEM"].encode("latin1"))
+        return super().work(job, line)
+
+
 def make_checkout(root: Path) -> Path:
     """Toolchains, two recipes of which `pack` needs `other`, and folders of images."""
     write_toolchains(root / "toolchains")
@@ -89,6 +108,28 @@ def make_checkout(root: Path) -> Path:
     image = root / "dockerfiles" / "toolchain" / "image.yaml"
     image.write_text("suite: bookworm\narchitecture: amd64\n")
     return root
+
+
+def with_parts(checkout: Path) -> Path:
+    """A checkout whose Python 3.11 is a part's root."""
+    pythons = PYTHONS.replace(
+        "{image: toy-python, suite: bookworm, architecture: armhf}",
+        "{part: system, platform: linux/arm/v6}",
+    )
+    write_toolchains(checkout / "toolchains", pythons=pythons)
+    tools = checkout / "dockerfiles" / "tools"
+    shutil.copytree(checkout / "dockerfiles" / "toolchain", tools)
+    (tools / "Dockerfile").write_text("FROM y\n")
+    for name, needs, environment in (("base", "{}", "{}"), ("system", BASE, SYSTEM)):
+        folder = checkout / "recipes" / name
+        folder.mkdir()
+        (folder / "build.sh").write_text("make\n")
+        (folder / "part.yaml").write_text(
+            f'name: {name}\nversion: "1"\nsummary: s\nlicence: MIT\nhomepage: h\nimage: tools\n'
+            f"needs: {needs}\nenvironment: {environment}\n"
+            f"sources: {{code: {{tree: {ZEROS}, origins: [{{local: code}}]}}}}\n"
+        )
+    return checkout
 
 
 def project_at(checkout: Path, board: FakeEngine | None = None) -> Project:

@@ -13,7 +13,7 @@ from projects import PACK, Board, ask, project_at
 
 from crosspi.errors import BuildError, DataError, SourceError
 from crosspi.matrix import Matrix, Verdict, as_json, junit, run, show
-from crosspi.pipeline import Project
+from crosspi.project import Project
 
 
 def matrix_of(project: Project, *recipes: str, pythons: str = "3.11") -> Matrix:

@@ -8,9 +8,9 @@ from pathlib import Path
 from making import make_step, quiet, tiny_wheel
 
 from crosspi.errors import BuildError
-from crosspi.pipeline import Result
 from crosspi.plan import Outcome, State
 from crosspi.report import as_json, show
+from crosspi.run import Result
 from crosspi.store import Cost
 
 

@@ -20,8 +20,8 @@ from crosspi.engine import owner as engine_owner
 from crosspi.host import engine_addresses
 from crosspi.images import base_image, image_step
 from crosspi.paths import Paths
-from crosspi.pipeline import Project
 from crosspi.plan import State, execute, pending
+from crosspi.project import Project
 
 pytestmark = pytest.mark.e2e
 

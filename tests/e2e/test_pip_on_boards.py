@@ -13,10 +13,11 @@ from making import tiny_wheel
 
 from crosspi.console import Console
 from crosspi.engine import Job, Mount, give_to_container_user
+from crosspi.graph import Graph
 from crosspi.index import write_index
 from crosspi.paths import Paths
-from crosspi.pipeline import Graph, Project
 from crosspi.plan import execute
+from crosspi.project import Project
 from crosspi.targets import Cell
 
 pytestmark = pytest.mark.e2e

@@ -17,7 +17,7 @@ from crosspi.console import Console
 from crosspi.errors import SourceError
 from crosspi.parts import load_parts
 from crosspi.paths import Paths
-from crosspi.pipeline import Project
+from crosspi.project import Project
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.sources.treehash import tree_hash

@@ -1,0 +1,224 @@
+"""The graph of steps behind the wheels of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from crosspi.auditing import audit_step
+from crosspi.compiling import build_step, compile_step, toolchain_step
+from crosspi.images import Image, tools_image
+from crosspi.parts import Part, PartSmoke, part_audit_step, part_step, root_image
+from crosspi.plan import SOURCE, Step, Workspace
+from crosspi.project import Project, Request
+from crosspi.pythons import image_name, packaged_image, python_step
+from crosspi.recipe import Package, Recipe
+from crosspi.smoke.part_smoke import part_smoke_step
+from crosspi.smoke.running import smoke_step
+from crosspi.sources.cache import SourceCache
+from crosspi.sources.spec import Source
+from crosspi.targets import Cell, PackagedPython, Toolchain
+from crosspi.wheel import wheel_step
+
+
+@dataclass(frozen=True)
+class WheelSteps:
+    """The last steps of one wheel, and those of the wheels that pip installs along."""
+
+    recipe: Recipe
+    cell: Cell
+    built: Step
+    wheel: Step
+    audit: Step
+    smoke: Step
+    installs: tuple[WheelSteps, ...]
+
+    @property
+    def goals(self) -> tuple[Step, Step, Step]:
+        """The wheel and its proofs."""
+        return self.wheel, self.audit, self.smoke
+
+
+@dataclass(frozen=True)
+class Board:
+    """The steps behind the emulated board of a cell.
+
+    Attributes:
+        image: where tests run.
+        python: what a build must know of the interpreter.
+        proofs: audit and smoke test of the system in the image, where that is built here.
+    """
+
+    image: Image
+    python: Step
+    proofs: tuple[Step, ...] = ()
+
+
+def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> Step:
+    """The step that fetches a source into the cache."""
+
+    def act(work: Workspace) -> None:
+        del work
+        cache.fetch(name, source, base=base)
+
+    def present() -> bool:
+        return cache.path(source).exists()
+
+    # A source is known by what it is: recipes may call it as they like.
+    subject = f"{source.origins[0].filename}-{source.digest[:8]}"
+    return Step(SOURCE, subject, {"pin": source.digest}, (), act, present)
+
+
+class Graph:
+    """The steps of requests. The same step is made once, however many wheels need it."""
+
+    def __init__(self, project: Project, *, level: str = "default") -> None:
+        self._project = project
+        self._level = level
+        self._machine = project.machine()
+        self._toolchains: dict[str, Step] = {}
+        self._compiled: dict[str, Step] = {}
+        self._boards: dict[str, Board] = {}
+        self._wheels: dict[tuple[str, str], WheelSteps] = {}
+        self._sources: dict[str, Step] = {}
+        self._parts: dict[str, Step] = {}
+
+    def wheels(self, request: Request) -> list[WheelSteps]:
+        """The steps of every wheel of a request, with the wheels that those need.
+
+        Raises:
+            UsageError: something of it cannot be built, by the data.
+        """
+        self._project.check(request)
+        for package, cell in request.wheels:
+            self._wheel(package, cell)
+        return list(self._wheels.values())
+
+    def source_steps(self, recipe: Recipe | Part) -> list[Step]:
+        """One step for each source of a recipe."""
+        steps = []
+        for name, source in recipe.data.sources.items():
+            if source.digest not in self._sources:
+                self._sources[source.digest] = source_step(
+                    name, source, self._project.sources, recipe.folder
+                )
+            steps.append(self._sources[source.digest])
+        return steps
+
+    def toolchain(self, toolchain: Toolchain) -> Step:
+        """The step that makes a toolchain."""
+        if toolchain.name not in self._toolchains:
+            self._toolchains[toolchain.name] = toolchain_step(toolchain, self._machine)
+        return self._toolchains[toolchain.name]
+
+    def board(self, cell: Cell) -> Board:
+        """The steps behind the emulated board of a cell."""
+        if cell.identifier not in self._boards:
+            project = self._project
+            data = cell.image
+            assert data is not None, "the request was checked"
+            proofs: tuple[Step, ...] = ()
+            if isinstance(data, PackagedPython):
+                image = packaged_image(
+                    cell, data, project.paths.dockerfiles, project.engine, project.sources
+                )
+            else:
+                part = project.part(data.part)
+                built = self._part(part)
+                image = root_image(image_name(cell), built, project.engine, platform=data.platform)
+                if not part.data.prebuilt:
+                    proofs += (part_audit_step(part, built, cell.toolchain),)
+                if part.data.smoke is not None:
+                    proofs += (self._part_smoke(part, part.data.smoke, cell, image, proofs),)
+            python = python_step(cell, image, project.engine)
+            self._boards[cell.identifier] = Board(image, python, proofs)
+        return self._boards[cell.identifier]
+
+    def _part(self, part: Part) -> Step:
+        if part.name not in self._parts:
+            project = self._project
+            tools = project.paths.dockerfiles / part.data.image
+            self._parts[part.name] = part_step(
+                part,
+                replace(self._machine, image=tools_image(tools, project.engine, project.sources)),
+                {n: self._part(project.parts[p]) for n, p in part.data.needs.items()},
+                self.source_steps(part),
+            )
+        return self._parts[part.name]
+
+    def _part_smoke(
+        self, part: Part, smoke: PartSmoke, cell: Cell, image: Image, audits: tuple[Step, ...]
+    ) -> Step:
+        project = self._project
+        folders = {n: self._part(project.part(p)) for n, p in smoke.folders.items()}
+        return part_smoke_step(
+            part,
+            cell,
+            image=image,
+            engine=project.engine,
+            sources=project.sources,
+            folders=folders,
+            audits=audits,
+            level=self._level,
+        )
+
+    def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        step = compile_step(
+            recipe,
+            self.toolchain(toolchain),
+            toolchain,
+            self._machine,
+            self.source_steps(recipe.compiled_once),
+        )
+        # What the Pythons of a package share is one step.
+        return None if step is None else self._compiled.setdefault(step.key, step)
+
+    def _wheel(self, package: Package, cell: Cell) -> WheelSteps:
+        key = (package.name, cell.identifier)
+        if key in self._wheels:
+            return self._wheels[key]
+        recipe = package.recipe(cell.python.version)
+        assert recipe is not None, "the request was checked"
+        needs = {
+            name: self._wheel(self._project.recipes.by_name[name], cell)
+            for name in recipe.data.requires.build
+        }
+        names = [canonicalize_name(Requirement(r).name) for r in recipe.data.requires.run]
+        direct = [
+            self._wheel(self._project.recipes.by_name[name], cell)
+            for name in names
+            if name in self._project.recipes.by_name
+        ]
+        # pip on the board installs what those need as well.
+        installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
+        board = self.board(cell)
+        built = build_step(
+            recipe,
+            cell,
+            self._machine,
+            toolchain_made=self.toolchain(cell.toolchain),
+            python_made=board.python,
+            compiled=self._compile(recipe, cell.toolchain),
+            interpreter=self._part(self._project.part(name))
+            if (name := recipe.interpreter)
+            else None,
+            wheels={name: steps.wheel for name, steps in needs.items()},
+            sources=self.source_steps(recipe.as_built),
+        )
+        wheel = wheel_step(recipe, cell, built)
+        audit = audit_step(recipe, cell, wheel)
+        smoke = smoke_step(
+            recipe,
+            cell,
+            image=board.image,
+            wheels=[wheel, *(steps.wheel for steps in installs)],
+            audits=[audit, *(steps.audit for steps in installs), *board.proofs],
+            engine=self._project.engine,
+            sources=self._project.sources,
+            level=self._level,
+        )
+        self._wheels[key] = WheelSteps(recipe, cell, built, wheel, audit, smoke, tuple(installs))
+        return self._wheels[key]

@@ -1,0 +1,190 @@
+"""The checkout's data and the user's caches: what somebody asks for, and what can be built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from crosspi.console import Console
+from crosspi.engine import Engine
+from crosspi.errors import DataError, UsageError, did_you_mean
+from crosspi.images import base_image, image_data, image_repositories, tools_image
+from crosspi.machine import BuildMachine
+from crosspi.parts import Part, load_parts
+from crosspi.paths import Paths
+from crosspi.recipe import Package, Recipes
+from crosspi.sources.cache import SourceCache
+from crosspi.store import Store
+from crosspi.targets import Cell, Targets, split_words
+
+#: The folder of `dockerfiles/` with the build machine of the recipes.
+TOOLS = "toolchain"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for.
+
+    Attributes:
+        wheels: of which packages, for which Pythons and architectures; what they need comes along.
+    """
+
+    wheels: Sequence[tuple[Package, Cell]]
+
+    @property
+    def packages(self) -> set[str]:
+        """The names of the packages."""
+        return {package.name for package, _ in self.wheels}
+
+
+@dataclass
+class Project:
+    """The checkout's data and this user's caches: where everything starts.
+
+    Attributes:
+        paths: where things live.
+        console: what the user sees.
+        offline: open no socket.
+        jobs: compiles at once.
+    """
+
+    paths: Paths
+    console: Console
+    offline: bool = False
+    jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+
+    @cached_property
+    def targets(self) -> Targets:
+        return Targets.load(self.paths.toolchains)
+
+    @cached_property
+    def recipes(self) -> Recipes:
+        return Recipes.load(self.paths.recipes)
+
+    @cached_property
+    def parts(self) -> Mapping[str, Part]:
+        return load_parts(self.paths.recipes)
+
+    def part(self, name: str) -> Part:
+        """A part by its name.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name not in self.parts:
+            raise DataError(
+                f"there is no part '{name}'",
+                where=str(self.paths.toolchains / "pythons.yaml"),
+                fix=did_you_mean(name, self.parts),
+            )
+        return self.parts[name]
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.paths.store)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = Engine.connect()
+        engine.remove_stale()
+        return engine
+
+    def engine(self) -> Engine:
+        """The container engine; connects when it is first needed."""
+        return self._engine
+
+    @cached_property
+    def sources(self) -> SourceCache:
+        return SourceCache(
+            self.paths.sources,
+            extra=self.paths.extra_sources,
+            offline=self.offline,
+            repositories=self._repositories,
+            log=self.console.line,
+            progress=self.console.progress,
+        )
+
+    def _repositories(self) -> list[str]:
+        """Debian's repositories as the base image's apt configuration names them."""
+        log = self.paths.logs / "base-image.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        data = image_data(self.paths.dockerfiles / TOOLS)
+        image = base_image(
+            self.engine(), data.suite, data.architecture, log=log, line=self.console.line
+        )
+        return image_repositories(self.engine(), image)
+
+    def request(
+        self, targets: Sequence[str], pythons: Sequence[str], recipes: Sequence[str]
+    ) -> Request:
+        """Understand the words of a command line.
+
+        Raises:
+            UsageError: a word is unknown, or target or Python is missing.
+        """
+        target_words = split_words(targets, "--target")
+        python_words = split_words(pythons, "--python")
+        if not target_words:
+            boards = [b for t in self.targets.toolchains.values() for b in t.data.boards]
+            raise UsageError(
+                "for which board?",
+                where="--target",
+                fix="name one or more of: " + ", ".join(boards),
+            )
+        if not python_words:
+            raise UsageError(
+                "for which Python?",
+                where="--python",
+                fix="name one or more of: " + ", ".join(self.targets.pythons),
+            )
+        toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
+        chosen = {p.version: p for p in map(self.targets.python, python_words)}
+        cells = [Cell(t, p) for t in toolchains.values() for p in chosen.values()]
+        packages = self.recipes.select(split_words(recipes, "--recipe"))
+        return Request([(package, cell) for cell in cells for package in packages])
+
+    def refusal(self, package: Package, cell: Cell) -> str:
+        """Why a package cannot be built for a cell, by the data; empty where it can."""
+        version = cell.python.version
+        if cell.image is None:
+            return f"no Python {version} is known for {cell.toolchain.name}"
+        recipe = package.recipe(version)
+        if recipe is None:
+            return package.refusal(version)
+        for need in recipe.needs:
+            if need in self.recipes.by_name:
+                refusal = self.refusal(self.recipes.by_name[need], cell)
+                if refusal:
+                    return f"it needs {need}: {refusal}"
+        return ""
+
+    def check(self, request: Request) -> None:
+        """That everything in a request can be built, by the data.
+
+        Raises:
+            UsageError: names all that cannot, and why.
+        """
+        refusals = [
+            f"{package.name} for {cell.identifier}: {refusal}"
+            for package, cell in request.wheels
+            if (refusal := self.refusal(package, cell))
+        ]
+        if refusals:
+            raise UsageError(
+                "some of that cannot be built",
+                where="\n".join(refusals),
+                fix="leave out these Pythons, or these recipes with --recipe; `invoke matrix` "
+                "builds what can be built",
+            )
+
+    def machine(self) -> BuildMachine:
+        """The build machine that all compile steps share."""
+        return BuildMachine(
+            engine=self.engine,
+            image=tools_image(self.paths.dockerfiles / TOOLS, self.engine, self.sources),
+            sources=self.sources,
+            caches=self.paths.cache,
+            jobs=self.jobs,
+        )

@@ -1,0 +1,154 @@
+"""The steps behind wheels, with an engine that only pretends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from making import (
+    PEP517,
+    ZEROS,
+    write_recipe,
+)
+from projects import PACK, ask, project_at
+
+from crosspi.errors import DataError
+from crosspi.graph import Graph
+from crosspi.plan import Step, closure
+
+
+def test_the_graph_of_a_wheel(checkout: Path) -> None:
+    project = project_at(checkout)
+    wheels = Graph(project).wheels(ask(project, "pack"))
+    assert sorted(w.recipe.name for w in wheels) == ["other", "pack"]
+    names = {step.name for w in wheels for step in closure([w.smoke])}
+    assert names == {
+        "image:toolchain",
+        "image:python-cp311-toy",
+        "toolchain:toy",
+        "python:cp311-toy",
+        "compile:pack-toy",
+        "source:main-00000000",
+        "source:extra-11111111",
+        "source:other-22222222",
+        "source:tool-1-py3-none-any.whl-33333333",
+        *(
+            f"{kind}:{recipe}-cp311-toy"
+            for kind in ("build", "wheel", "audit", "smoke")
+            for recipe in ("pack", "other")
+        ),
+    }
+
+
+def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
+    text = PEP517.replace(f"sha256:{64 * '2'}", ZEROS).replace("local: other", "local: elsewhere")
+    write_recipe(checkout / "recipes" / "other", text)
+    project = project_at(checkout)
+    steps = closure([w.smoke for w in Graph(project).wheels(ask(project, "pack"))])
+    (source,) = {s.name for s in steps if s.kind == "source" and s.inputs == {"pin": 64 * "0"}}
+    users = [s.name for s in steps if source in {need.name for need in s.needs}]
+    assert source.endswith("-00000000")
+    assert {"build:pack-cp311-toy", "build:other-cp311-toy"} <= set(users)
+
+
+def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
+    project = project_at(checkout)
+    wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
+    steps = {step.name: step for w in wheels for step in closure([w.smoke])}
+    assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
+    assert len([name for name in steps if name.startswith("build:pack")]) == 2
+
+
+def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
+    text = PACK.replace("  python:\n", "  python:\n    sources: [late]\n")
+    text = text.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
+    late = "  late: {tree: sha256:%s, origins: [{local: late}]}\n"
+    text = text.replace("build:\n", late % (64 * "7") + "build:\n", 1)
+    text += 'variants:\n- pythons: "==3.9.*"\n  sources:\n  ' + late % (64 * "8")
+    write_recipe(checkout / "recipes" / "pack", text)
+    graph = Graph(project_at(checkout))
+    wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    steps = {step for w in wheels for step in closure([w.smoke])}
+    names = [step.name for step in steps]
+    assert names.count("compile:pack-toy") == 1
+    (compiled,) = [step for step in steps if step.kind == "compile"]
+    assert "late" not in " ".join(step.name for step in closure([compiled]))
+    assert {"source:late-77777777", "source:late-88888888"} < set(names)
+
+
+def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
+    project = project_at(checkout)
+    (pack,) = [w for w in Graph(project).wheels(ask(project, "pack")) if w.recipe.name == "pack"]
+    needs = {need.name for need in pack.smoke.needs}
+    assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
+
+
+# --- a Python of parts ----------------------------------------------------------------------------
+
+
+def needed(steps: Sequence[Step], name: str) -> set[str]:
+    (step,) = [step for step in steps if step.name == name]
+    return {need.name for need in step.needs}
+
+
+def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    steps = closure([wheel.smoke])
+    assert needed(steps, "part:base") == {"image:tools", "source:code-00000000"}
+    assert needed(steps, "part:system") == {"image:tools", "part:base", "source:code-00000000"}
+    assert needed(steps, "audit:system-toy") == {"part:system"}
+    assert needed(steps, "image:python-cp311-toy") == {"part:system"}
+    assert needed(steps, "python:cp311-toy") == {"image:python-cp311-toy"}
+    assert needed(steps, "smoke:other-cp311-toy") == {
+        "image:python-cp311-toy",
+        "wheel:other-cp311-toy",
+        "audit:other-cp311-toy",
+        "audit:system-toy",
+    }
+
+
+def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> None:
+    system = parts / "recipes" / "system"
+    (system / "smoke.py").write_text("# tests\n")
+    path = system / "part.yaml"
+    path.write_text(path.read_text() + "smoke: {data: {code: Lib}, folders: {tests: base}}\n")
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    steps = closure([wheel.smoke])
+    assert needed(steps, "smoke:system-cp311-toy") == {
+        "image:python-cp311-toy",
+        "part:base",
+        "audit:system-toy",
+    }
+    assert "smoke:system-cp311-toy" in needed(steps, "smoke:other-cp311-toy")
+
+
+def test_binaries_of_others_are_not_audited(parts: Path) -> None:
+    path = parts / "recipes" / "system" / "part.yaml"
+    path.write_text(path.read_text() + "prebuilt: true\n")
+    project = project_at(parts)
+    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    assert "audit:system-toy" not in {step.name for step in closure([wheel.smoke])}
+
+
+def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
+    path = parts / "toolchains" / "pythons.yaml"
+    path.write_text(path.read_text().replace("part: system", "part: sistem"))
+    project = project_at(parts)
+    assert project.part("system").name == "system"
+    with pytest.raises(DataError, match="there is no part 'sistem'") as caught:
+        Graph(project).wheels(ask(project, "other"))
+    assert caught.value.exit_code == 3
+    assert caught.value.where == str(path)
+    assert caught.value.fix == "did you mean system?"
+
+
+def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
+    project = project_at(parts)
+    wheels = Graph(project).wheels(ask(project, "other", pythons="3.11,3.9"))
+    steps = closure([w.smoke for w in wheels])
+    assert needed(steps, "image:python-cp39-toy") == set()
+    assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy")
+    assert len([step for step in steps if step.kind == "part"]) == 2

@@ -1,0 +1,210 @@
+"""From a request to published wheels, with an engine that only pretends."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from making import (
+    TOOLCHAIN,
+    write_recipe,
+)
+from projects import PACK, Bare, Board, ask, project_at
+
+from crosspi.cli import Terminated
+from crosspi.engine import Job, Line
+from crosspi.errors import AuditError, BuildError
+from crosspi.graph import Graph
+from crosspi.plan import State, pending
+from crosspi.run import Result, build
+
+
+def made(result: Result) -> set[str]:
+    return {o.step.name for o in result.outcomes if o.state is State.BUILT}
+
+
+def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    assert sorted(p.name for p in result.published) == [
+        "other-2.0-cp311-cp311-linux_toyl.whl",
+        "pack-1.0-cp311-cp311-linux_toyl.whl",
+    ]
+    assert (project.paths.dist / "simple" / "pack" / "index.html").is_file()
+    for wheel in result.published:
+        data = json.loads(wheel.with_name(wheel.name + ".json").read_text())
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
+        assert data["steps"]["smoke"]["sha256"] == digest
+        assert f"step build:{data['recipe']}-cp311-toy" in data["steps"]
+
+
+def rebuilt(checkout: Path, change: Callable[[], object]) -> set[str]:
+    """The steps that a change makes run again."""
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    change()
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    return made(result)
+
+
+def test_nothing_changed_nothing_runs(checkout: Path) -> None:
+    assert rebuilt(checkout, lambda: None) == set()
+
+
+def test_a_changed_smoke_test_runs_only_itself(checkout: Path) -> None:
+    script = checkout / "recipes" / "pack" / "smoke.py"
+    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {"smoke:pack-cp311-toy"}
+
+
+def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
+    def change() -> None:
+        write_recipe(checkout / "recipes" / "pack", PACK.replace("MIT", "Apache-2.0"))
+
+    assert rebuilt(checkout, change) == {
+        f"{kind}:pack-cp311-toy" for kind in ("wheel", "audit", "smoke")
+    }
+
+
+def test_a_changed_python_option_compiles_nothing(checkout: Path) -> None:
+    def change() -> None:
+        text = PACK.replace('INCLUDES: "{python:include}"', 'OTHER: "{python:include}"')
+        write_recipe(checkout / "recipes" / "pack", text)
+
+    assert rebuilt(checkout, change) == {
+        f"{kind}:pack-cp311-toy" for kind in ("build", "wheel", "audit", "smoke")
+    }
+
+
+def test_a_failing_build_publishes_nothing_of_itself(checkout: Path) -> None:
+    board = Board()
+    board.fails = '"module"'
+    project = project_at(checkout, board)
+    result = build(project, ask(project, "pack", "other"), keep_going=True)
+    (error,) = result.errors
+    assert isinstance(error, BuildError)
+    assert "error: it broke" in error.why
+    assert [p.name.split("-")[0] for p in result.published] == ["other"]
+    states = {o.step.name: o.state for o in result.outcomes}
+    assert states["build:pack-cp311-toy"] is State.FAILED
+    assert states["smoke:pack-cp311-toy"] is State.BLOCKED
+
+
+def test_a_failed_build_goes_on_where_it_was(checkout: Path) -> None:
+    board = Board()
+    board.fails = '"module"'
+    project = project_at(checkout, board)
+    build(project, ask(project, "pack"))
+    board.fails = ""
+    assert "compile:pack-toy" not in made(build(project, ask(project, "pack")))
+
+
+def test_sigterm_is_not_taken_for_a_failed_step(checkout: Path) -> None:
+    board = Board()
+
+    def terminated(_job: Job, _line: Line) -> int:
+        raise Terminated("SIGTERM")
+
+    board.on_run = terminated
+    project = project_at(checkout, board)
+    with pytest.raises(Terminated):
+        build(project, ask(project, "pack"), keep_going=True)
+    assert list((project.paths.store / "drafts").iterdir()) == []
+
+
+def test_the_number_of_jobs_changes_no_plan(checkout: Path) -> None:
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    project = project_at(checkout)
+    project.jobs = 77
+    goals = [w.smoke for w in Graph(project).wheels(ask(project, "pack"))]
+    assert pending(goals, project.store) == []
+
+
+# --- a Python of parts ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("lawful")
+def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"))
+    assert result.errors == []
+    order = [o.step.name for o in result.outcomes if o.state is State.BUILT]
+    chain = ["part:base", "part:system", "image:python-cp311-toy", "python:cp311-toy"]
+    chain += ["build:other-cp311-toy", "smoke:other-cp311-toy"]
+    assert [name for name in order if name in chain] == chain
+    assert order.index("audit:system-toy") < order.index("smoke:other-cp311-toy")
+    ((tag, (root, platform)),) = board.imported.items()
+    assert platform == "linux/arm/v6"
+    with tarfile.open(fileobj=io.BytesIO(root)) as archive:
+        assert "./bin/python3" in archive.getnames()
+    assert board.jobs[-1].image == tag
+    tools = {job.image for job in board.jobs if "/sysroot" in {m.target for m in job.mounts}}
+    assert [image.split(":")[0] for image in tools] == ["crosspi/tools"]
+
+
+@pytest.mark.usefixtures("lawful")
+def test_what_is_there_of_a_part_is_taken(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    project = project_at(parts, board)
+    assert made(build(project, ask(project, "other"))) == set()
+    board.images.clear()
+    project = project_at(parts, board)
+    again = build(project, ask(project, "other"), force=False)
+    assert again.errors == []
+    assert not any(name.startswith("part:") for name in made(again))
+
+
+@pytest.mark.usefixtures("lawful")
+def test_a_changed_script_makes_the_board_anew(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    (parts / "recipes" / "system" / "build.sh").write_text("make all\n")
+    project = project_at(parts, board)
+    names = made(build(project, ask(project, "other")))
+    assert {"part:system", "audit:system-toy", "image:python-cp311-toy"} <= names
+    assert "part:base" not in names
+    assert len(board.imported) == 2
+
+
+@pytest.mark.usefixtures("lawful")
+def test_a_changed_law_only_audits_and_tests_anew(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    build(project, ask(project, "other"))
+    law = parts / "toolchains" / "toy.yaml"
+    law.write_text(TOOLCHAIN.replace("arch_tags: [10]", "arch_tags: [9, 10]"))
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"))
+    assert result.errors == []
+    assert made(result) == {"audit:system-toy", "audit:other-cp311-toy", "smoke:other-cp311-toy"}
+    assert len(result.published) == len(board.imported) == 1
+
+
+def test_a_part_that_breaks_the_law_is_no_board(parts: Path) -> None:
+    board = Bare()
+    project = project_at(parts, board)
+    result = build(project, ask(project, "other"), keep_going=True)
+    (error,) = result.errors
+    assert isinstance(error, AuditError)
+    assert "bin/python3" in error.why
+    assert result.published == []
+    assert not any("/index" in {m.target for m in job.mounts} for job in board.jobs)
+    states = {o.step.name: o.state for o in result.outcomes}
+    assert states["audit:system-toy"] is State.FAILED
+    assert states["smoke:other-cp311-toy"] is State.BLOCKED
+    assert states["image:python-cp311-toy"] is State.BUILT
+    assert states["wheel:other-cp311-toy"] is State.BUILT
+    assert not project.paths.dist.exists() or not list(project.paths.dist.rglob("*.whl"))
