@@ -256,7 +256,8 @@ class Toolbox:
         source, built = self.file(".c"), self.file(".so")
         source.write_text(text)
         target = ["-target", "arm-linux-gnueabihf.2.28", f"-mcpu={cpu}"]
-        options = ["-shared", "-fPIC", "-O2", "-nostdlib", "-g0"]
+        # Without what zig's own run-time code says of the folder in which it was compiled first.
+        options = ["-shared", "-fPIC", "-O2", "-nostdlib", "-g0", "-Wl,--strip-debug"]
         self.run("cc", *options, *target, str(source), "-o", str(built))
         return built.read_bytes()
 
