@@ -6,8 +6,10 @@ machine (apt-get, dockerd, mount, sudo …) writes its arguments to a file inste
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -61,8 +63,11 @@ class Machine:
             assert found
             (self.bin / name).symlink_to(found)
         self.fake("uname", "echo Linux x86_64")
-        self.fake("mmdebstrap")
+        for name in ("mmdebstrap", "arch-test", "newuidmap", "docker"):
+            self.fake(name)
         self.fake("python3", f'exec {sys.executable} "$@"')
+        for name in ("subuid", "subgid"):
+            (folder / name).write_text(f"{getpass.getuser()}:100000:65536\n")
         (self.binfmt / "register").touch()
         (self.binfmt / "qemu-arm").write_text(BINFMT)
         script = (REPO / "inv").read_text()
@@ -70,6 +75,8 @@ class Machine:
             f'sockets=("{self.socket}" "{folder}/podman.sock")',
             f"binfmt={self.binfmt}",
             "pythons=(python3)",
+            f'subids=("{folder}/subuid" "{folder}/subgid")',
+            f"apparmor={folder}/apparmor",
             "PATH=$PATH",
         ):
             name = line.partition("=")[0]
@@ -234,6 +241,25 @@ def test_help_for_a_task_is_invokes(ready: Machine) -> None:
     assert "[--help][build]" in ready.inv("--help", "build").stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the home of root is asked for")
+@pytest.mark.parametrize("home", [None, ""])
+def test_without_home_the_log_is_where_python_looks(machine: Machine, home: str | None) -> None:
+    """It was a folder in /tmp, whose name anybody could take."""
+    script = (machine.checkout / "inv").read_text()
+    asking = script.replace('main "$@"', 'printf "%s" "$log"')
+    (machine.checkout / "inv").write_text(asking)
+    environ = {"PATH": str(machine.bin)} | ({} if home is None else {"HOME": home})
+    log = subprocess.run(
+        [machine.checkout / "inv"], env=environ, capture_output=True, text=True, check=True
+    ).stdout
+    python = "from crosspi.paths import Paths, Path; print(Paths.from_environment(Path()).logs)"
+    logs = subprocess.run(
+        [sys.executable, "-c", python], env=environ, cwd=REPO, capture_output=True, text=True
+    )
+    assert log == logs.stdout.strip() + "/setup.log"
+    assert log.startswith(pwd.getpwuid(0).pw_dir)
+
+
 def test_called_through_a_link(ready: Machine) -> None:
     link = ready.bin / "crosspi-inv"
     link.symlink_to(ready.checkout / "inv")
@@ -389,6 +415,100 @@ def test_an_entry_without_flag_f_is_left_to_the_user(ready: Machine) -> None:
     assert done.returncode == 7 and "without flag F" in done.stderr and "echo -1" in done.stderr
 
 
+def test_what_mmdebstrap_needs_is_installed_too(engine: Machine) -> None:
+    for name in ("arch-test", "newuidmap"):
+        (engine.bin / name).unlink()
+    engine.fake("sudo", '"$@"; exit')
+    engine.fake("apt-get", "exit 1")
+    assert engine.inv("build").returncode == 7
+    (install,) = [call for call in engine.calls() if call.startswith("apt-get install")]
+    assert install.endswith(" arch-test uidmap")
+
+
+@pytest.mark.parametrize(("known", "packages"), [(0, " docker.io docker-cli"), (1, " docker.io")])
+def test_docker_itself_is_a_package_of_its_own_on_newer_systems(
+    machine: Machine, known: int, packages: str
+) -> None:
+    (machine.bin / "docker").unlink()
+    machine.fake("apt-cache", code=known)
+    machine.fake("sudo", '"$@"; exit')
+    machine.fake("apt-get", "exit 1")
+    machine.inv("build")
+    (install,) = [call for call in machine.calls() if call.startswith("apt-get install")]
+    assert install.endswith("Timeout=300" + packages)
+
+
+@pytest.mark.parametrize(("loaded", "wanted"), [("Y\n", True), ("N\n", False), (None, False)])
+def test_apparmors_program_is_installed_where_the_kernel_has_it(
+    engine: Machine, loaded: str | None, wanted: bool
+) -> None:
+    engine.make_venv()
+    if loaded:
+        (engine.folder / "apparmor").write_text(loaded)
+    engine.fake("sudo", '"$@"; exit')
+    engine.fake("apt-get", "exit 1")
+    assert engine.inv("build").returncode == (7 if wanted else 0)
+    assert any(call.endswith(" apparmor") for call in engine.calls()) == wanted
+
+
+HELD = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
+
+
+def test_another_apt_that_holds_the_lists_is_waited_for(engine: Machine) -> None:
+    """Seen: "Unable to locate package mmdebstrap", while another apt read its lists."""
+    (engine.bin / "mmdebstrap").unlink()
+    engine.fake("sudo", '"$@"; exit')
+    times = engine.folder / "times"
+    engine.fake(
+        "apt-get",
+        f'[ "$1" = update ] || exit 1; echo >>"{times}"; '
+        f'[ "$(wc -l <"{times}")" -lt 3 ] || exit 0; echo "{HELD}" >&2; exit 100',
+    )
+    engine.inv("build")
+    asked = [call.split()[1] for call in engine.calls() if call.startswith("apt-get")]
+    assert asked == ["update", "update", "update", "install"]
+
+
+def test_lists_that_fail_otherwise_are_not_waited_for(engine: Machine) -> None:
+    (engine.bin / "mmdebstrap").unlink()
+    engine.fake("sudo", '"$@"; exit')
+    engine.fake("apt-get", "echo E: no network; exit 100")
+    engine.inv("build")
+    asked = [call.split()[1] for call in engine.calls() if call.startswith("apt-get")]
+    assert asked == ["update", "install"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [(None, "nobody:100000:65536"), ("a:100000:65536\nb:300000:9\n", "nobody:300009:65536")],
+)
+def test_a_user_gets_ids_that_nobody_has(before: str | None, line: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        machine = Machine(Path(folder))
+        with_fake_venv(machine)
+        machine.inv()
+        machine.fake("sudo", 'shift 0; "$@"; exit')
+        ids = machine.folder / "subuid"
+        ids.unlink()
+        if before:
+            ids.write_text(before)
+            ids.chmod(0o666)
+        for path in (machine.folder, machine.said):
+            path.chmod(0o777)
+        done = subprocess.run(
+            [machine.checkout / "inv"],
+            env={"PATH": str(machine.bin), "HOME": folder, **machine.environ},
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+        )
+        assert line in done.stderr
+        assert ids.read_text().splitlines()[-1] == line
+
+
 # --- the environment -----------------------------------------------------------------------------
 
 FAKE_VENV = """
@@ -451,6 +571,8 @@ def test_anothers_checkout_is_one_message() -> None:
         with_fake_venv(machine)
         machine.inv()
         (machine.checkout / "requirements.lock").write_text("invoke==2\n")
+        for name in ("subuid", "subgid"):
+            (machine.folder / name).write_text("nobody:100000:65536\n")
         # The interpreter of these tests may be closed to others too.
         machine.fake("python3", FAKE_VENV)
         machine.folder.chmod(0o755)
