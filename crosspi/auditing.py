@@ -40,4 +40,4 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
         "promises": digest(promises.model_dump()),
         "code": digest_files(Path(__file__).parent / "audit"),
     }
-    return Step("audit", f"{recipe.name}-{cell.identifier}", inputs, (wheel,), act)
+    return Step("audit", wheel.subject, inputs, (wheel,), act)

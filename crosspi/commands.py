@@ -19,12 +19,13 @@ from crosspi.console import size
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
 from crosspi.graph import Graph
-from crosspi.index import published_manifest
+from crosspi.index import listing, published_manifest
 from crosspi.parts import load_parts
 from crosspi.plan import execute, pending
 from crosspi.project import Project
 from crosspi.recipe import Recipes
 from crosspi.run import build as build_wheels
+from crosspi.run import withdraw_unproven
 from crosspi.sources.spec import Source
 from crosspi.targets import Targets, Toolchain, split_words
 
@@ -112,7 +113,8 @@ def smoke(
         _check_level(level)
         request = project.request(target, python, recipe)
         wheels = Graph(project, level=level).wheels(request)
-        goals = [w.smoke for w in wheels if w.recipe.name in request.packages]
+        chosen = {w.smoke.name: w for w in wheels if w.recipe.name in request.packages}
+        goals = [w.smoke for w in chosen.values()]
         for goal in goals:
             found = project.store.find(goal.kind, goal.subject, goal.key)
             if found is not None:
@@ -135,6 +137,8 @@ def smoke(
         project.console.table("smoke tests", ("test", "outcome", "time"), rows)
         for outcome in outcomes:
             if outcome.error is not None:
+                if outcome.step.name in chosen:
+                    withdraw_unproven(project, chosen[outcome.step.name], outcome.error)
                 raise outcome.error
 
 
@@ -242,8 +246,14 @@ def list_everything(*, json: bool) -> None:
     """Targets, Pythons, recipes, wheels."""
     with session(json=json) as project:
         targets, recipes = project.targets, project.recipes
-        built = sorted(project.paths.dist.glob("*.whl"))
-        records = [published_manifest(path) for path in built]
+        found = listing(project.paths.dist)
+        states = {
+            **dict.fromkeys(found.wheels, ""),
+            **{path: f"withdrawn: {why}" for path, why in found.withdrawn.items()},
+            **dict.fromkeys(found.strangers, "not listed: not the file of its manifest, or none"),
+        }
+        built = sorted(states)
+        records = [published_manifest(path) for path in found.wheels]
         if json:
             project.console.result(
                 {
@@ -304,7 +314,9 @@ def list_everything(*, json: bool) -> None:
             ],
         )
         project.console.table(
-            "wheels", ("file", "size"), [(p.name, size(p.stat().st_size)) for p in built]
+            "wheels",
+            ("file", "size", "state"),
+            [(p.name, size(p.stat().st_size), states[p]) for p in built],
         )
 
 

@@ -194,13 +194,12 @@ class Graph:
         ]
         # pip on the board installs what those need as well.
         installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
-        board = self.board(cell)
         built = build_step(
             recipe,
             cell,
             self._machine,
             toolchain_made=self.toolchain(cell.toolchain),
-            python_made=board.python,
+            python_made=self.board(cell).python,
             compiled=self._compile(recipe, cell.toolchain),
             interpreter=self._part(self._project.part(name))
             if (name := recipe.interpreter)
@@ -208,7 +207,23 @@ class Graph:
             wheels={name: steps.wheel for name, steps in needs.items()},
             sources=self.source_steps(recipe.as_built),
         )
-        wheel = wheel_step(recipe, cell, built)
+        self._wheels[key] = self._packed(recipe, cell, built, tuple(installs))
+        return self._wheels[key]
+
+    def numbered(self, steps: WheelSteps, number: int) -> WheelSteps:
+        """The steps of the same wheel under a build number; 0 stands for none."""
+        return self._packed(steps.recipe, steps.cell, steps.built, steps.installs, number)
+
+    def _packed(
+        self,
+        recipe: Recipe,
+        cell: Cell,
+        built: Step,
+        installs: tuple[WheelSteps, ...],
+        number: int = 0,
+    ) -> WheelSteps:
+        board = self.board(cell)
+        wheel = wheel_step(recipe, cell, built, number)
         audit = audit_step(recipe, cell, wheel)
         smoke = smoke_step(
             recipe,
@@ -220,5 +235,4 @@ class Graph:
             sources=self._project.sources,
             level=self._level,
         )
-        self._wheels[key] = WheelSteps(recipe, cell, built, wheel, audit, smoke, tuple(installs))
-        return self._wheels[key]
+        return WheelSteps(recipe, cell, built, wheel, audit, smoke, installs)

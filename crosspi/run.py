@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crosspi.auditing import REPORT
-from crosspi.errors import CrosspiError, Interrupted
+from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError
 from crosspi.graph import Graph, WheelSteps
-from crosspi.index import is_published, publish
-from crosspi.plan import Outcome, closure, execute
+from crosspi.index import build_number, is_published, publish, withdraw
+from crosspi.plan import Outcome, Step, closure, execute
 from crosspi.project import Project, Request
+from crosspi.sources.treehash import file_sha256
 from crosspi.store import Entry, Store
 from crosspi.wheel import manifest, wheel_in
 
@@ -42,27 +43,41 @@ def build(
     Raises:
         UsageError: something of it cannot be built, by the data.
     """
-    wheels = Graph(project, level=level).wheels(request)
+    graph = Graph(project, level=level)
+    wheels = graph.wheels(request)
     last = {steps.smoke.name: steps for steps in wheels}
+    proofs = {step.name: steps for steps in wheels for step in steps.goals[1:]}
     by_name: dict[str, Outcome] = {}
     published, errors = [], []
-    for outcome in execute(
-        [step for w in wheels for step in w.goals],
-        project.store,
-        project.console,
-        project.paths.logs,
-        force=force,
-        keep_going=keep_going,
-    ):
-        by_name[outcome.step.name] = outcome
-        if outcome.error is not None:
-            errors.append(outcome.error)
+
+    def run(goals: Sequence[Step]) -> Iterator[Outcome]:
+        for outcome in execute(
+            goals,
+            project.store,
+            project.console,
+            project.paths.logs,
+            force=force,
+            keep_going=keep_going,
+        ):
+            by_name[outcome.step.name] = outcome
+            if outcome.error is not None:
+                errors.append(outcome.error)
+                if outcome.step.name in proofs:
+                    withdraw_unproven(project, proofs[outcome.step.name], outcome.error)
+            yield outcome
+
+    for outcome in run([step for w in wheels for step in w.goals]):
         steps = last.get(outcome.step.name)
-        entries = [e for step in steps.goals if (e := by_name[step.name].entry)] if steps else []
-        if steps is None or len(entries) != len(steps.goals):
+        if steps is None or any(by_name[step.name].entry is None for step in steps.goals):
             continue
         try:
-            published.append(_publish(project, steps, *entries))
+            steps, packed = _with_number(project, graph, steps)
+            if steps.wheel.name not in by_name:  # it has a number, and wants proofs of its own
+                proofs.update((step.name, steps) for step in steps.goals[1:])
+                list(run(steps.goals))
+            entries = [e for step in steps.goals if (e := by_name[step.name].entry)]
+            if len(entries) == len(steps.goals):
+                published.append(_publish(project, steps, packed, *entries))
         except Interrupted:
             raise
         except CrosspiError as error:
@@ -70,8 +85,39 @@ def build(
     return Result(list(by_name.values()), published, errors, wheels)
 
 
+def _with_number(project: Project, graph: Graph, steps: WheelSteps) -> tuple[WheelSteps, Path]:
+    """The steps of a wheel under the name that it has or gets in the index.
+
+    Returns:
+        The steps, and the wheel as it was packed without a number.
+    """
+    entry = project.store.find(steps.wheel.kind, steps.wheel.subject, steps.wheel.key)
+    assert entry is not None, "it was just made"
+    packed = wheel_in(entry.out)
+    number = build_number(project.paths.dist, packed)
+    return (graph.numbered(steps, number) if number else steps), packed
+
+
+def withdraw_unproven(project: Project, steps: WheelSteps, error: CrosspiError) -> None:
+    """Take a published wheel off the index where its audit or smoke test now fails; say so.
+
+    That the emulator or this machine failed says nothing about the wheel.
+    """
+    entry = project.store.find(steps.wheel.kind, steps.wheel.subject, steps.wheel.key)
+    if entry is None or not isinstance(error, AuditError | SmokeError):
+        return
+    gone = withdraw(project.paths.dist, wheel_in(entry.out), error.what)
+    if gone is not None:
+        project.console.line(f"withdrawn from the index: {gone.name}: {error.what}")
+
+
 def _publish(
-    project: Project, steps: WheelSteps, wheel_entry: Entry, audited: Entry, tested: Entry
+    project: Project,
+    steps: WheelSteps,
+    packed: Path,
+    wheel_entry: Entry,
+    audited: Entry,
+    tested: Entry,
 ) -> Path:
     """Put a wheel into the index, if it is not there with this very proof; where it lies then."""
     dist = project.paths.dist
@@ -82,7 +128,9 @@ def _publish(
     audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
     smoke = json.loads((tested.out / "results.json").read_text(encoding="utf-8"))
     about = {**_costs(steps, project.store), "audit": audit, "smoke": smoke}
-    text = manifest(steps.recipe, steps.cell, wheel, proof, tested.created, about)
+    text = manifest(
+        steps.recipe, steps.cell, wheel, file_sha256(packed), proof, tested.created, about
+    )
     return publish(dist, wheel, text, audit, smoke)
 
 

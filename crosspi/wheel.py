@@ -34,8 +34,14 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 METADATA_POLICY = EmailPolicy(utf8=True, mangle_from_=False, max_line_length=0)
 
 
-def wheel_step(recipe: Recipe, cell: Cell, built: Step) -> Step:
-    """The step that makes a wheel of what `built` left: `tree/` and `licenses/`."""
+def wheel_step(recipe: Recipe, cell: Cell, built: Step, number: int = 0) -> Step:
+    """The step that makes a wheel of what `built` left: `tree/` and `licenses/`.
+
+    Args:
+        recipe, cell: of what, for what.
+        built: made the tree.
+        number: the wheel's build number, where other bytes have the name without one (PEP 427).
+    """
     data = recipe.data
 
     def act(work: Workspace) -> None:
@@ -45,7 +51,7 @@ def wheel_step(recipe: Recipe, cell: Cell, built: Step) -> Step:
         info = dist_info(recipe, tree)
         if (result / "licenses").is_dir():
             shutil.copytree(result / "licenses", info / "licenses", dirs_exist_ok=True)
-        path = make_wheel(tree, info, cell, work.out)
+        path = make_wheel(tree, info, cell, work.out, number)
         work.notes["file"] = path.name
         work.notes["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         work.notes["size"] = path.stat().st_size
@@ -55,13 +61,15 @@ def wheel_step(recipe: Recipe, cell: Cell, built: Step) -> Step:
         "metadata": [data.name, data.version, data.summary, data.licence, data.homepage],
         "requires": data.requires.run,
         "pythons": data.pythons,
+        **({"build number": number} if number else {}),
     }
     inputs = {
         "recipe's metadata": digest(described),
         "tags": cell.wheel_tag,
         "code": digest_files(Path(__file__)),
     }
-    return Step("wheel", f"{recipe.name}-{cell.identifier}", inputs, (built,), act)
+    subject = f"{recipe.name}-{cell.identifier}" + (f"-{number}" if number else "")
+    return Step("wheel", subject, inputs, (built,), act)
 
 
 def dist_info(recipe: Recipe, tree: Path) -> Path:
@@ -109,7 +117,7 @@ def dist_info(recipe: Recipe, tree: Path) -> Path:
     return folder
 
 
-def make_wheel(tree: Path, info: Path, cell: Cell, into: Path) -> Path:
+def make_wheel(tree: Path, info: Path, cell: Cell, into: Path, number: int = 0) -> Path:
     """Write the wheel of a tree.
 
     Args:
@@ -117,6 +125,7 @@ def make_wheel(tree: Path, info: Path, cell: Cell, into: Path) -> Path:
         info: its `.dist-info` folder, inside the tree.
         cell: gives the tags; never the name of another file.
         into: the folder for the wheel.
+        number: its build number; 0 where it has none.
 
     Returns:
         The wheel's path.
@@ -125,10 +134,10 @@ def make_wheel(tree: Path, info: Path, cell: Cell, into: Path) -> Path:
         "Wheel-Version: 1.0\n"
         f"Generator: crosspi {__version__}\n"
         "Root-Is-Purelib: false\n"
-        f"Tag: {cell.wheel_tag}\n",
+        f"Tag: {cell.wheel_tag}\n" + (f"Build: {number}\n" if number else ""),
         encoding="utf-8",
     )
-    name = info.name.removesuffix(".dist-info")
+    name = info.name.removesuffix(".dist-info") + (f"-{number}" if number else "")
     path = into / f"{name}-{cell.wheel_tag}.whl"
     record = f"{info.name}/RECORD"
     rows = io.StringIO()
@@ -177,6 +186,7 @@ def manifest(
     recipe: Recipe,
     cell: Cell,
     wheel: Path,
+    packed: str,
     proof: Mapping[str, str],
     proven: datetime,
     steps: Mapping[str, Mapping[str, object]],
@@ -185,6 +195,7 @@ def manifest(
 
     Args:
         recipe, cell, wheel: what it is about.
+        packed: the sha256 of the same wheel without a build number.
         proof: the keys of the steps that made and proved it.
         proven: when its smoke test passed.
         steps: what each step cost and found.
@@ -196,6 +207,7 @@ def manifest(
                 "wheel": wheel.name,
                 "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
                 "size": wheel.stat().st_size,
+                "packed": packed,
                 "recipe": recipe.name,
                 "version": recipe.data.version,
                 "licence": recipe.data.licence,

@@ -307,11 +307,13 @@ def tiny_wheel(
     *,
     requires_python: str = ">=3.9",
     tag: str = "py3-none-any",
+    build: int = 0,
 ) -> Path:
     """A pure-Python wheel that pip takes."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = name.replace("-", "_")
-    path = folder / f"{stem}-{version}-{tag}.whl"
+    number = f"{build}-" if build else ""
+    path = folder / f"{stem}-{version}-{number}{tag}.whl"
     info = f"{stem}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     if requires_python:
@@ -319,7 +321,8 @@ def tiny_wheel(
     members = {
         f"{stem}.py": f"version = {version!r}\n",
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+        + (f"Build: {build}\n" if build else ""),
     }
     record = ""
     with zipfile.ZipFile(path, "w") as archive:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from making import tiny_wheel
+from making import host_path, tiny_wheel
+from projects import Board, ask, project_at
 
 from crosspi import commands
-from crosspi.engine import Engine
-from crosspi.errors import NotAWheelError
+from crosspi.engine import Engine, Job
+from crosspi.errors import NotAWheelError, SmokeError
+from crosspi.index import listing, manifest_of
+from crosspi.project import Project
+from crosspi.run import build
 from crosspi.targets import Targets
 
 PROJECT = Path(__file__).parents[1]
@@ -161,6 +167,54 @@ def test_the_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     commands.list_everything(json=False)
     text = capsys.readouterr().out
     assert all(word in text for word in ("pi3", "cp311", "numpy", "wheel tag"))
+
+
+def test_the_list_says_what_is_not_in_the_index(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    dist = tmp_path / "dist"
+    good = tiny_wheel(dist)
+    record = {"sha256": "0" * 64, "size": good.stat().st_size}
+    manifest_of(good).write_text(json.dumps({**record, "withdrawn": "its smoke test fails"}))
+    tiny_wheel(dist, "dropped-here")
+    commands.list_everything(json=False)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "withdrawn: its smoke test fails" in text
+    assert "not listed" in text
+
+
+def test_a_smoke_test_that_fails_again_withdraws_the_wheel(
+    checkout: Path, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Board):
+        def smoke(self, job: Job) -> int:
+            code = super().smoke(job)
+            results = host_path(job, "/out") / "results.json"
+            results.write_text(results.read_text().replace("passed", "failed"))
+            return code
+
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    again = project_at(checkout, Failing())
+
+    @contextmanager
+    def session(**_: Any) -> Iterator[Project]:
+        try:
+            yield again
+        except SmokeError as error:
+            sys.stderr.write(str(error))
+            sys.exit(error.exit_code)
+
+    monkeypatch.setattr(commands, "session", session)
+    code, text = ends(
+        commands.smoke, ["toy1"], ["3.11"], ["pack"],
+        level="default", offline=False, verbose=False, json=False,
+    )  # fmt: skip
+    assert code == 10
+    assert "1 of 1 smoke tests failed" in text
+    (gone,) = listing(project.paths.dist).withdrawn
+    assert gone.name.startswith("pack-1.0")
+    assert (project.paths.dist / "simple" / "other" / "index.html").is_file()
 
 
 def test_what_was_last_proven_comes_from_the_records() -> None:

@@ -6,20 +6,23 @@ import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from making import (
     TOOLCHAIN,
+    host_path,
     write_recipe,
 )
 from projects import PACK, Bare, Board, ask, project_at
 
 from crosspi.cli import Terminated
 from crosspi.engine import Job, Line
-from crosspi.errors import AuditError, BuildError
+from crosspi.errors import AuditError, BuildError, EmulatorError, SmokeError
 from crosspi.graph import Graph
+from crosspi.index import listing
 from crosspi.plan import State, pending
 from crosspi.run import Result, build
 
@@ -70,8 +73,90 @@ def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
         write_recipe(checkout / "recipes" / "pack", PACK.replace("MIT", "Apache-2.0"))
 
     assert rebuilt(checkout, change) == {
-        f"{kind}:pack-cp311-toy" for kind in ("wheel", "audit", "smoke")
+        f"{kind}:pack-cp311-toy{number}"
+        for kind in ("wheel", "audit", "smoke")
+        for number in ("", "-1")
     }
+
+
+def test_other_bytes_of_a_version_get_a_build_number_and_proofs_of_their_own(
+    checkout: Path,
+) -> None:
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    old = project.paths.dist / "pack-1.0-cp311-cp311-linux_toyl.whl"
+    before = old.read_bytes()
+    write_recipe(checkout / "recipes" / "pack", PACK.replace("MIT", "Apache-2.0"))
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    (new,) = [p for p in result.published if p.name.startswith("pack")]
+    assert new.name == "pack-1.0-1-cp311-cp311-linux_toyl.whl"
+    assert old.read_bytes() == before
+    data = json.loads(new.with_name(new.name + ".json").read_text())
+    digest = hashlib.sha256(new.read_bytes()).hexdigest()
+    assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
+    assert data["steps"]["smoke"]["sha256"] == digest != data["packed"]
+    with zipfile.ZipFile(new) as archive:
+        assert b"\nBuild: 1\n" in archive.read("pack-1.0.dist-info/WHEEL")
+    # With nothing changed the number stays, and nothing runs.
+    project = project_at(checkout)
+    again = build(project, ask(project, "pack"))
+    assert made(again) == set()
+    assert new in again.published
+    assert sorted(p.name for p in project.paths.dist.glob("pack*.whl")) == [new.name, old.name]
+    # And what it was before is what it was called before.
+    write_recipe(checkout / "recipes" / "pack", PACK)
+    project = project_at(checkout)
+    assert old in build(project, ask(project, "pack")).published
+
+
+def test_a_published_wheel_that_fails_its_smoke_test_now_is_withdrawn(checkout: Path) -> None:
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    pages = project.paths.dist / "simple"
+    (checkout / "recipes" / "pack" / "smoke.py").write_text("# finds more\n")
+    project = project_at(checkout, Failing())
+    result = build(project, ask(project, "pack"))
+    assert [type(error) for error in result.errors] == [SmokeError]
+    assert not (pages / "pack").exists()
+    assert (pages / "other" / "index.html").is_file()
+    (wheel,) = listing(project.paths.dist).withdrawn
+    assert wheel.name == "pack-1.0-cp311-cp311-linux_toyl.whl"
+    # Proven again it is back.
+    project = project_at(checkout)
+    assert wheel in build(project, ask(project, "pack")).published
+    assert (pages / "pack" / "index.html").is_file()
+
+
+def test_a_crashed_emulator_withdraws_nothing(checkout: Path) -> None:
+    project = project_at(checkout)
+    build(project, ask(project, "pack"))
+    (checkout / "recipes" / "pack" / "smoke.py").write_text("# finds more\n")
+    project = project_at(checkout, Crashing())
+    result = build(project, ask(project, "pack"))
+    assert [type(error) for error in result.errors] == [EmulatorError]
+    assert listing(project.paths.dist).withdrawn == {}
+
+
+class Failing(Board):
+    """A board on which the smoke test of pack fails."""
+
+    def smoke(self, job: Job) -> int:
+        code = super().smoke(job)
+        path = host_path(job, "/out") / "results.json"
+        results = json.loads(path.read_text())
+        results["tests"] = [{"name": "t", "outcome": "failed", "seconds": 0}]
+        path.write_text(json.dumps({**results, "outcome": "failed"}))
+        return code
+
+
+class Crashing(Board):
+    """An emulator that ends before its test does."""
+
+    def smoke(self, job: Job) -> int:
+        del job
+        return 139
 
 
 def test_a_changed_python_option_compiles_nothing(checkout: Path) -> None:

@@ -243,7 +243,7 @@ def test_the_steps_key_knows_the_metadata(
 def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     wheel = make(tmp_path, recipe, cell)
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    text = manifest(recipe, cell, wheel, {"wheel": "key"}, noon, {"step x": {"wall": 1}})
+    text = manifest(recipe, cell, wheel, "f" * 64, {"wheel": "key"}, noon, {"step x": {"wall": 1}})
     data = json.loads(text)
     assert data["proven"] == "2026-01-02T12:00:00+00:00"
     assert data["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()

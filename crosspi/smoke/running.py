@@ -91,7 +91,7 @@ def smoke_step(
         ),
     }
     needs = (image.step, *wheels, *audits)
-    return Step("smoke", f"{recipe.name}-{cell.identifier}", inputs, needs, act)
+    return Step("smoke", wheels[0].subject, inputs, needs, act)
 
 
 def test_inputs(folder: Path, cell: Cell) -> dict[str, str]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import capstone
 
+from crosspi.audit import a32, classes
 from crosspi.audit.attributes import THUMB_ISA, Attributes
-from crosspi.audit.code import a32, classes
-from crosspi.audit.code.flow import Tracer
-from crosspi.audit.code.spaces import (
+from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
+from crosspi.audit.flow import Tracer
+from crosspi.audit.spaces import (
     ARM,
     DATA,
     THUMB,
@@ -27,7 +28,6 @@ from crosspi.audit.code.spaces import (
     decode_thumb,
     make_space,
 )
-from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64
