@@ -1,15 +1,12 @@
 """Unpacks an archive, or copies a folder, into a new folder: all of it or nothing.
 
-Tar archives (plain, gzip, bzip2, xz, zstd) are read once, front to back, and only the selected
-members are written; zip archives and wheels too. See `writer` for what is refused. The standard
-library's `filter='data'` (PEP 706) is not used: Python 3.11.2 does not have it, and it does not
-look at links as a whole, at bombs or at members written twice.
+Tar archives (plain, gzip, bzip2, xz, zstd) are read once, front to back (see `tar`), and only the
+selected members are written; zip archives and wheels too. See `writer` for what is refused.
 """
 
 from __future__ import annotations
 
 import bz2
-import calendar
 import contextlib
 import errno
 import gzip
@@ -18,7 +15,6 @@ import lzma
 import os
 import shutil
 import stat
-import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -27,26 +23,18 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from crosspi.errors import ArchiveError, SourceError, from_os_error
+from crosspi.sources import tar
 from crosspi.sources.globs import Chooser, Selection, Strip
 from crosspi.sources.treehash import walk
 from crosspi.sources.writer import Limits, TreeWriter, member_path, refuse
 
 _CHUNK = 1 << 20  # bytes
-#: No honest pax or GNU long-name header is longer; tarfile reads them whole into memory.
-_MAX_TAR_HEADER = 1 << 20  # bytes
-_TAR_METADATA = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
 _CORRUPT = (
     EOFError,
     zlib.error,
     lzma.LZMAError,
     gzip.BadGzipFile,
-    tarfile.TarError,
+    tar.BadTar,
     zipfile.BadZipFile,
     NotImplementedError,  # a zip member with an unknown compression
     UnicodeError,
@@ -72,7 +60,7 @@ def unpack(
 ) -> int:
     """Unpacks `archive` (a file, or a folder to be copied) into `into`, which must not exist.
 
-    Files get mode 0644 or 0755 and the archive's time, folders 0755; empty folders are dropped.
+    Files get mode 0644 or 0755, folders 0755, all the same time; empty folders are dropped.
     Everything is written into a temporary folder beside `into`, which is renamed at the end.
     A folder is copied under the same rules, less a `.git` at its top; `strip: auto` means 0.
 
@@ -226,25 +214,6 @@ class _Placer:
 # --- tar ---------------------------------------------------------------------------------
 
 
-class _Header(tarfile.TarInfo):
-    """A tar header; `tarfile` takes a broken one after the first for the end: this does not."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-            return super().frombuf(buf, encoding, errors)  # raises: the end
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            what = "it ends without an end mark" if not buf else f"bad tar header: {error}"
-            raise EOFError(what) from error
-        if header.size < 0:
-            raise EOFError("a tar header with a negative size")
-        if header.type in _TAR_METADATA and header.size > _MAX_TAR_HEADER:
-            raise EOFError(f"a tar header of {header.size} bytes")
-        return header
-
-
 class _Counted:
     """A decompressed stream that stops a bomb."""
 
@@ -274,50 +243,30 @@ def _bomb(archive: Path, limit: int) -> ArchiveError:
 def _read_tar(archive: Path, writer: TreeWriter, placer: _Placer, limits: Limits) -> None:
     with contextlib.ExitStack() as stack:
         stream = _Counted(_decompressed(archive, stack), archive, limits)
-        tar = stack.enter_context(
-            tarfile.open(
-                fileobj=cast("IO[bytes]", stream),
-                mode="r|",
-                bufsize=1 << 16,
-                tarinfo=_Header,
-                encoding="utf-8",
-                errors="surrogateescape",
-            )
-        )
-        while (member := tar.next()) is not None:
-            cast(Any, tar).members = []  # or it would remember them all
-            _write_tar_member(tar, member, writer, placer)
-        while stream.read(_CHUNK):  # the checksum of the compression comes last
-            pass
+        for member, content in tar.read(stream):
+            _write_tar_member(member, content, writer, placer)
 
 
 def _write_tar_member(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, writer: TreeWriter, placer: _Placer
+    member: tar.Member, content: Iterator[bytes], writer: TreeWriter, placer: _Placer
 ) -> None:
     name = member.name
-    placer.check_top(name, is_folder=member.isdir())
+    placer.check_top(name, is_folder=member.kind == "folder")
     path = placer.choose(placer.clean(name))
-    if path is None or member.isdir():
+    if path is None or member.kind == "folder":
         return
-    if member.size < 0:
-        raise EOFError("a tar header with a negative size")
-    if member.issym():
-        writer.link(path, name, member.linkname, mtime=member.mtime)
-    elif member.islnk():
-        writer.copy(path, name, placer.written(member.linkname))
-    elif member.isreg():
-        content = tar.extractfile(member)
-        if content is None:
-            raise EOFError(f"no content of {name!r}")
-        writer.file(
-            path,
-            name,
-            _exactly(content, member.size, name),
-            executable=bool(member.mode & stat.S_IXUSR),
-            mtime=member.mtime,
-        )
+    if member.kind == "link":
+        writer.link(path, name, member.target)
+    elif member.kind == "hard link":
+        writer.copy(path, name, placer.written(member.target))
+    elif member.kind == "file":
+        writer.file(path, name, content, executable=bool(member.mode & stat.S_IXUSR))
     else:
-        raise refuse(writer.archive, name, "it is a device, a named pipe or of an unknown kind")
+        raise refuse(
+            writer.archive,
+            name,
+            "it is a device, a named pipe, a sparse file or of an unknown kind",
+        )
 
 
 def _exactly(content: IO[bytes], size: int, name: str) -> Iterator[bytes]:
@@ -387,19 +336,16 @@ def _write_zip_member(
     if member.flag_bits & 0x1:
         raise refuse(writer.archive, name, "it is encrypted")
     mode = member.external_attr >> 16 if member.create_system == 3 else 0  # 3: Unix
-    # Zip times have no time zone: taken for UTC, so that they do not depend on the machine.
-    mtime = calendar.timegm((*member.date_time, 0, 0, 0))
     with zipped.open(member) as content:
         if stat.S_ISLNK(mode):
             target = os.fsdecode(content.read(4097))
-            writer.link(path, name, target, mtime=mtime)
+            writer.link(path, name, target)
         elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
             writer.file(
                 path,
                 name,
                 _exactly(content, member.file_size, name),
                 executable=bool(mode & stat.S_IXUSR),
-                mtime=mtime,
             )
         else:
             raise refuse(writer.archive, name, "it is a device or a named pipe")
@@ -419,7 +365,7 @@ def _read_folder(folder: Path, writer: TreeWriter, placer: _Placer) -> None:
         status = entry.stat(follow_symlinks=False)
         if entry.is_symlink():
             target = os.readlink(os.fsdecode(entry.path))  # noqa: PTH115 (text, not a path)
-            writer.link(path, name, target, mtime=status.st_mtime)
+            writer.link(path, name, target)
         elif entry.is_file(follow_symlinks=False):
             with Path(os.fsdecode(entry.path)).open("rb") as content:
                 writer.file(
@@ -427,7 +373,6 @@ def _read_folder(folder: Path, writer: TreeWriter, placer: _Placer) -> None:
                     name,
                     _exactly(content, status.st_size, name),
                     executable=bool(status.st_mode & stat.S_IXUSR),
-                    mtime=status.st_mtime,
                 )
         else:
             raise refuse(writer.archive, name, "it is a device, a socket or a named pipe")

@@ -8,15 +8,16 @@ setuid bits and group permissions of the archive are dropped.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from crosspi.errors import ArchiveError
 
-#: 1980-01-01, the oldest time that a zip file (and so a wheel) can hold.
-OLDEST_TIME = 315_532_800  # seconds since 1970, UTC
+#: The time of every file: 1980-01-01, the oldest that a zip file (and so a wheel) can hold. A pin
+#: does not know times, and make and Ninja go by them: with those of an archive, the same tree from
+#: two origins would be built in two ways. Where all are equal, nothing counts as out of date.
+TIME = 315_532_800  # seconds since 1970, UTC
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,16 @@ class TreeWriter:
         self._root = os.path.realpath(root)
         self._limits = limits
         self._kinds: dict[str, str] = {"": "folder"}
-        self._links: dict[str, tuple[str, str, float]] = {}
+        self._links: dict[str, tuple[str, str]] = {}
         self._bytes = 0
-        self._now = time.time()
 
     @property
     def count(self) -> int:
         """How many files and links there are."""
         return sum(kind != "folder" for kind in self._kinds.values())
 
-    def file(
-        self, path: str, member: str, chunks: Iterable[bytes], *, executable: bool, mtime: float
-    ) -> None:
-        """Writes a file; `mtime` in seconds since 1970, brought between 1980 and now.
+    def file(self, path: str, member: str, chunks: Iterable[bytes], *, executable: bool) -> None:
+        """Writes a file.
 
         Raises:
             ArchiveError: its place is taken or lies behind a link, or the limits are reached.
@@ -108,8 +106,7 @@ class TreeWriter:
                 while view:
                     view = view[out.write(view) :]
             os.fchmod(descriptor, mode)
-            stamp = self._time(mtime)
-            os.utime(descriptor, (stamp, stamp))
+            os.utime(descriptor, (TIME, TIME))
 
     def copy(self, path: str, member: str, target: str) -> None:
         """Writes a hard link as a file of its own: a copy of the file written at `target`."""
@@ -128,10 +125,9 @@ class TreeWriter:
                 member,
                 iter(lambda: file.read(1 << 20), b""),
                 executable=bool(status.st_mode & 0o100),
-                mtime=status.st_mtime,
             )
 
-    def link(self, path: str, member: str, target: str, *, mtime: float) -> None:
+    def link(self, path: str, member: str, target: str) -> None:
         """Notes a symbolic link, to be made by `finish`.
 
         Raises:
@@ -142,7 +138,7 @@ class TreeWriter:
         climbs = joined == ".." or joined.startswith("../")
         if not target or "\0" in target or target.startswith("/") or climbs:
             raise self._outside(member, target)
-        self._links[path] = (member, target, self._time(mtime))
+        self._links[path] = (member, target)
 
     def finish(self) -> None:
         """Makes the links, and follows each to see that it stays inside.
@@ -150,11 +146,11 @@ class TreeWriter:
         Raises:
             ArchiveError: a link leads outside by way of other links.
         """
-        for path, (_member, target, mtime) in self._links.items():
+        for path, (_member, target) in self._links.items():
             full = f"{self._root}/{path}"
             os.symlink(target, full)  # noqa: PTH211 (text, not paths)
-            os.utime(full, (mtime, mtime), follow_symlinks=False)
-        for path, (member, target, _mtime) in self._links.items():
+            os.utime(full, (TIME, TIME), follow_symlinks=False)
+        for path, (member, target) in self._links.items():
             real = os.path.realpath(f"{self._root}/{path}")
             if real != self._root and not real.startswith(self._root + "/"):
                 raise self._outside(member, target)
@@ -194,6 +190,3 @@ class TreeWriter:
             os.mkdir(full, 0o755)  # noqa: PTH102 (speed: tens of thousands)
             os.chmod(full, 0o755)  # noqa: PTH101
             self._kinds[folder] = "folder"
-
-    def _time(self, mtime: float) -> float:
-        return float(int(min(max(mtime, OLDEST_TIME), self._now)))
