@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,8 @@ from crosspi.errors import (
     ArchiveError,
     CrosspiError,
     DiskFullError,
+    EngineError,
+    HostError,
     Interrupted,
     SourceError,
     from_os_error,
@@ -259,7 +261,7 @@ class SourceCache:
             )
         target = self.path(source)
         with self._staging(target.parent) as staging:
-            shutil.copyfile(file, staging / target.name)
+            _copy(file, staging / target.name)
             self._land(staging, target.parent)
 
     def _take_tree(
@@ -286,23 +288,22 @@ class SourceCache:
         )
 
     def _measure(self, source: Source, origin: Origin, base: Path) -> Measured:
-        with self._archive(origin, origin.sha256, base) as archive:
-            sha256 = None if archive.is_dir() else file_sha256(archive)
-            if source.kind == "file":
-                pin = f"sha256:{sha256}"
-                pinned = source.model_copy(update={"file": pin})
-                with self._lock(f"file-{sha256}", origin.filename):
-                    if not self._intact(pinned):
-                        self._take_file(pinned, archive)
-            else:
-                with self._staging(self.root / "trees" / "measured") as staging:
+        with self._staging(self.root / "trees" / "measured") as staging:
+            with self._archive(origin, origin.sha256, base) as archive:
+                sha256 = None if archive.is_dir() else file_sha256(archive)
+                if source.kind == "file":
+                    _copy(archive, staging / "file" / source.filename)
+                    pin = f"sha256:{sha256}"
+                else:
                     self._unpack(archive, staging / "tree", source.selection(origin))
                     pin = tree_hash(staging / "tree")
-                    pinned = source.model_copy(update={"tree": pin})
-                    with self._lock(f"tree-{pinned.digest}", pin):
-                        if not self._intact(pinned):
-                            self._land(staging / "tree", self.path(pinned))
-        mark = fingerprint.fingerprint(self._entry(pinned))
+            pinned = source.model_copy(update={source.kind: pin})
+            entry = self._entry(pinned)
+            with self._lock(f"{source.kind}-{pinned.digest}", origin.filename):
+                if not self._intact(pinned):
+                    entry.parent.mkdir(parents=True, exist_ok=True)
+                    self._land(staging / source.kind, entry)
+        mark = fingerprint.fingerprint(entry)
         return Measured(pin, origin.label, sha256, mark.files, mark.size)
 
     # --- what is in the cache ------------------------------------------------------------
@@ -357,7 +358,11 @@ class SourceCache:
 
     @contextlib.contextmanager
     def _archive(self, origin: Origin, sha256: str | None, base: Path) -> Iterator[Path]:
-        """The archive of an origin: from the cache, or fetched."""
+        """The archive of an origin: from the cache, or fetched.
+
+        It is held while it is read, so that nobody throws it away meanwhile. Who wants a source's
+        own lock as well takes that one first.
+        """
         if isinstance(origin, LocalOrigin):
             yield _local(origin, base)
             return
@@ -366,7 +371,7 @@ class SourceCache:
             archive = self._cached_archive(sha256) if sha256 else None
             if archive is None:
                 archive = self._keep(self._get(origin, sha256, key), sha256)
-        yield archive
+            yield archive
 
     def _cached_archive(self, sha256: str) -> Path | None:
         folder = self.root / "archives" / sha256
@@ -487,6 +492,14 @@ class SourceCache:
             ) from error
 
 
+def _copy(file: Path, to: Path) -> None:
+    """A copy that containers, which are another user where crosspi is root, can read."""
+    to.parent.mkdir(exist_ok=True)
+    to.parent.chmod(0o755)
+    shutil.copyfile(file, to)
+    to.chmod(0o644)
+
+
 def _mark(entry: Path) -> Path:
     return entry.with_name(entry.name + ".json")
 
@@ -560,6 +573,19 @@ def _wrong_tree(archive: Path, expected: str, actual: str, checked: bool | None)
     )
 
 
+def _worst(errors: Iterable[CrosspiError]) -> type[CrosspiError]:
+    """The kind of failure that all origins together are.
+
+    An engine or a machine that does not do its part comes first: a Debian source is found through
+    the base image, and nothing is said about the source while that cannot be made.
+    """
+    kinds = {type(error) for error in errors}
+    for kind in (EngineError, HostError):
+        if any(issubclass(found, kind) for found in kinds):
+            return kind
+    return ArchiveError if kinds == {ArchiveError} else SourceError
+
+
 def _all_failed(
     name: str, source: Source, failures: list[tuple[str, CrosspiError]]
 ) -> CrosspiError:
@@ -577,8 +603,7 @@ def _all_failed(
     elif source.pinned:
         wanted.append(f"    the unpacked tree, as a folder named {source.digest}")
     fixes = list(dict.fromkeys(error.fix for _, error in failures if error.fix))
-    kind = ArchiveError if all(isinstance(e, ArchiveError) for _, e in failures) else SourceError
-    return kind(
+    return _worst(error for _, error in failures)(
         f"the source '{name}' could not be had from "
         + (
             "its origin"

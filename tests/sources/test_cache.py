@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 
-from crosspi.errors import ArchiveError, DiskFullError, HostError, SourceError
+from crosspi.errors import (
+    ArchiveError,
+    BuildError,
+    CrosspiError,
+    DiskFullError,
+    EngineError,
+    HostError,
+    SourceError,
+)
 from crosspi.sources import cache as module
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.download import Network
@@ -121,6 +130,67 @@ def test_an_origin_that_needs_what_is_not_there_is_passed_over(
 
     made = source(pin, {"debian": "pp", "file": "p"}, {"local": str(archive)})
     assert make(repositories=no_engine).fetch("p", made).is_dir()
+
+
+@pytest.mark.parametrize("kind", [EngineError, HostError])
+@pytest.mark.parametrize("others", [[], [{"local": "/none"}]])
+def test_what_the_engine_or_the_machine_failed_is_no_fault_of_the_source(
+    make: Callable[..., SourceCache],
+    pin: str,
+    kind: type[CrosspiError],
+    others: list[dict[str, Any]],
+) -> None:
+    def repositories() -> list[str]:
+        raise kind("it does not answer", fix="start it")
+
+    made = source(pin, *others, {"debian": "pp", "file": "p.tar.gz"})
+    with pytest.raises(kind) as caught:
+        make(repositories=repositories).fetch("p", made)
+    assert type(caught.value) is kind
+    assert "it does not answer" in caught.value.why
+    assert "start it" in caught.value.fix
+
+
+def test_a_base_image_that_could_not_be_made_is_a_fault_of_the_source(
+    make: Callable[..., SourceCache], pin: str
+) -> None:
+    def repositories() -> list[str]:
+        raise BuildError("no base image")
+
+    with pytest.raises(SourceError):
+        make(repositories=repositories).fetch("p", source(pin, {"debian": "pp", "file": "p.tar"}))
+
+
+@pytest.mark.parametrize("kind", ["tree", "file"])
+@pytest.mark.parametrize("call", ["fetch", "measure"])
+def test_an_archive_is_held_while_it_is_read(
+    make: Callable[..., SourceCache],
+    data: bytes,
+    pin: str,
+    call: str,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or another process could throw it away under the reader."""
+    held = []
+    cache = make()
+    name = {"tree": "unpack", "file": "_copy"}[kind]
+    real = getattr(module, name)
+
+    def reading(*args: Any, **options: Any) -> Any:
+        for lock in cache.root.glob("locks/archive-*.lock"):
+            with pytest.raises(Timeout):
+                FileLock(lock).acquire(timeout=0)
+            held.append(lock)
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, name, reading)
+    pinned = {"tree": pin, "file": "sha256:" + sha(data)}[kind]
+    with serving(files({"/p.gz": data})) as server:
+        made = Source.model_validate({kind: pinned, "origins": [{"url": server.url + "/p.gz"}]})
+        getattr(cache, call)("p", made)
+    assert held
+    assert cache.verify(made)
 
 
 def test_all_origins_fail_with_one_message(
