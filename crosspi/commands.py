@@ -113,8 +113,10 @@ def smoke(
         _check_level(level)
         request = project.request(target, python, recipe)
         wheels = Graph(project, level=level).wheels(request)
-        chosen = {w.smoke.name: w for w in wheels if w.recipe.name in request.packages}
-        goals = [w.smoke for w in chosen.values()]
+        chosen = {
+            step.name: w for w in wheels if w.recipe.name in request.packages for step in w.smokes
+        }
+        goals = [s for w in wheels if w.recipe.name in request.packages for s in w.smokes]
         for goal in goals:
             found = project.store.find(goal.kind, goal.subject, goal.key)
             if found is not None:
@@ -129,12 +131,12 @@ def smoke(
             results = json_module.loads(text)
             data.append(results)
             rows += [
-                (test["name"], test["outcome"], f"{test['seconds']:.2f} s")
+                (outcome.step.subject, test["name"], test["outcome"], f"{test['seconds']:.2f} s")
                 for test in results["tests"]
             ]
         if json:
             project.console.result(data)
-        project.console.table("smoke tests", ("test", "outcome", "time"), rows)
+        project.console.table("smoke tests", ("on", "test", "outcome", "time"), rows)
         for outcome in outcomes:
             if outcome.error is not None:
                 if outcome.step.name in chosen:
@@ -315,9 +317,22 @@ def list_everything(*, json: bool) -> None:
         )
         project.console.table(
             "wheels",
-            ("file", "size", "state"),
-            [(p.name, size(p.stat().st_size), states[p]) for p in built],
+            ("file", "size", "state", "proven on"),
+            [
+                (
+                    p.name,
+                    size(p.stat().st_size),
+                    states[p],
+                    ", ".join(proven_on(published_manifest(p))),
+                )
+                for p in built
+            ],
         )
+
+
+def proven_on(record: Mapping[str, Any]) -> list[str]:
+    """The emulated boards that a published wheel was tested on, from its manifest."""
+    return [board["name"] for board in record.get("toolchain", {}).get("emulated", ())]
 
 
 def last_proven(
@@ -408,9 +423,9 @@ def doctor(*, json: bool) -> None:
     from crosspi.errors import HostError
 
     with session(json=json) as project:
-        cpus = [t.data.emulator.cpu for t in project.targets.toolchains.values()]
+        boards = [b for t in project.targets.toolchains.values() for b in t.data.emulated]
         found = checking.checks(
-            cpus=cpus,
+            cpus=list(dict.fromkeys(board.cpu for board in boards)),
             cache=project.paths.cache,
             lock=project.paths.project / "requirements.lock",
         )

@@ -33,13 +33,13 @@ class WheelSteps:
     built: Step
     wheel: Step
     audit: Step
-    smoke: Step
+    smokes: tuple[Step, ...]
     installs: tuple[WheelSteps, ...]
 
     @property
-    def goals(self) -> tuple[Step, Step, Step]:
-        """The wheel and its proofs."""
-        return self.wheel, self.audit, self.smoke
+    def goals(self) -> tuple[Step, ...]:
+        """The wheel and its proofs: the audit, and a smoke test for each emulated board."""
+        return self.wheel, self.audit, *self.smokes
 
 
 @dataclass(frozen=True)
@@ -225,14 +225,18 @@ class Graph:
         board = self.board(cell)
         wheel = wheel_step(recipe, cell, built, number)
         audit = audit_step(recipe, cell, wheel)
-        smoke = smoke_step(
-            recipe,
-            cell,
-            image=board.image,
-            wheels=[wheel, *(steps.wheel for steps in installs)],
-            audits=[audit, *(steps.audit for steps in installs), *board.proofs],
-            engine=self._project.engine,
-            sources=self._project.sources,
-            level=self._level,
+        smokes = tuple(
+            smoke_step(
+                recipe,
+                cell,
+                emulated,
+                image=board.image,
+                wheels=[wheel, *(steps.wheel for steps in installs)],
+                audits=[audit, *(steps.audit for steps in installs), *board.proofs],
+                engine=self._project.engine,
+                sources=self._project.sources,
+                level=self._level,
+            )
+            for emulated in cell.toolchain.data.emulated
         )
-        return WheelSteps(recipe, cell, built, wheel, audit, smoke, installs)
+        return WheelSteps(recipe, cell, built, wheel, audit, smokes, installs)

@@ -65,8 +65,8 @@ def write_index(root: Path, wheels: Sequence[Path]) -> None:
             page.parent.rmdir()
 
 
-def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> Path:
-    """Put a wheel into the published index, if its own audit and smoke test passed.
+def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[str, Any]) -> Path:
+    """Put a wheel into the published index, if its own audit and smoke tests passed.
 
     Killed at any moment it leaves the old index or the new one: the file comes first, then the
     manifest without which it is not listed, then the pages.
@@ -75,7 +75,8 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> P
         dist: the folder of published wheels.
         wheel: the file.
         manifest: its manifest, as JSON text.
-        audit, smoke: the reports; each names the sha256 of the file that it is about.
+        audit: the report; it names the sha256 of the file that it is about.
+        smokes: the results on each emulated board, by its name; they do likewise.
 
     Returns:
         The published file.
@@ -91,10 +92,17 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smoke: Any) -> P
             where=str(wheel),
             fix="build it again with `invoke build`",
         )
-    passed = isinstance(smoke, Mapping) and smoke.get("outcome") == "passed"
-    if not passed or smoke.get("sha256") != sha256:
+    failed = [
+        board
+        for board, smoke in smokes.items()
+        if not isinstance(smoke, Mapping)
+        or smoke.get("outcome") != "passed"
+        or smoke.get("sha256") != sha256
+    ]
+    if failed or not smokes:
+        on = f" on {', '.join(failed)}" if failed else ""
         raise SmokeError(
-            f"{wheel.name} is not published: no smoke test of exactly this file passed",
+            f"{wheel.name} is not published: no smoke test of exactly this file passed{on}",
             where=str(wheel),
             fix="build it again with `invoke build`",
         )

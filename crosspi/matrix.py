@@ -137,10 +137,10 @@ def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) ->
 
 
 def _verdict(steps: WheelSteps, outcomes: Mapping[str, Outcome]) -> tuple[Verdict, str, str]:
-    if outcomes[steps.smoke.name].entry is not None:
+    if all(outcomes[step.name].entry is not None for step in steps.smokes):
         ran = any(outcomes[step.name].state is State.BUILT for step in steps.goals)
         return Verdict.BUILT if ran else Verdict.STORED, "", ""
-    for step in closure([steps.smoke]):
+    for step in closure(steps.smokes):
         outcome = outcomes.get(step.name)
         if outcome is not None and outcome.error is not None:
             verdict = Verdict.UNREACHABLE if step.kind == SOURCE else Verdict.FAILED

@@ -41,7 +41,7 @@ def packaged_image(
         architecture=data.architecture,
         arguments={
             "VERSION": cell.python.version,
-            "QEMU_CPU": cell.toolchain.data.emulator.cpu,
+            "QEMU_CPU": cell.toolchain.oldest.cpu,
         },
         wheels={},
         sources=sources,

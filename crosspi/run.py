@@ -45,7 +45,7 @@ def build(
     """
     graph = Graph(project, level=level)
     wheels = graph.wheels(request)
-    last = {steps.smoke.name: steps for steps in wheels}
+    proven_by = {step.name: steps for steps in wheels for step in steps.smokes}
     proofs = {step.name: steps for steps in wheels for step in steps.goals[1:]}
     by_name: dict[str, Outcome] = {}
     published, errors = [], []
@@ -67,8 +67,9 @@ def build(
             yield outcome
 
     for outcome in run([step for w in wheels for step in w.goals]):
-        steps = last.get(outcome.step.name)
-        if steps is None or any(by_name[step.name].entry is None for step in steps.goals):
+        steps = proven_by.get(outcome.step.name)
+        done = [by_name.get(step.name) for step in steps.goals] if steps else []
+        if steps is None or any(goal is None or goal.entry is None for goal in done):
             continue
         try:
             steps, packed = _with_number(project, graph, steps)
@@ -117,27 +118,29 @@ def _publish(
     packed: Path,
     wheel_entry: Entry,
     audited: Entry,
-    tested: Entry,
+    *tested: Entry,
 ) -> Path:
     """Put a wheel into the index, if it is not there with this very proof; where it lies then."""
     dist = project.paths.dist
     wheel = wheel_in(wheel_entry.out)
-    proof = {step.kind: step.key for step in steps.goals}
+    proof = {step.name: step.key for step in steps.goals}
     if is_published(dist, wheel, proof):
         return dist / wheel.name
     audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
-    smoke = json.loads((tested.out / "results.json").read_text(encoding="utf-8"))
-    about = {**_costs(steps, project.store), "audit": audit, "smoke": smoke}
-    text = manifest(
-        steps.recipe, steps.cell, wheel, file_sha256(packed), proof, tested.created, about
-    )
-    return publish(dist, wheel, text, audit, smoke)
+    smokes = {
+        board.name: json.loads((entry.out / "results.json").read_text(encoding="utf-8"))
+        for board, entry in zip(steps.cell.toolchain.data.emulated, tested, strict=True)
+    }
+    about = {**_costs(steps, project.store), "audit": audit, "smoke": smokes}
+    proven = max(entry.created for entry in tested)
+    text = manifest(steps.recipe, steps.cell, wheel, file_sha256(packed), proof, proven, about)
+    return publish(dist, wheel, text, audit, smokes)
 
 
 def _costs(steps: WheelSteps, store: Store) -> dict[str, Mapping[str, object]]:
     """What the steps behind a wheel cost, as far as the store still knows."""
     costs: dict[str, Mapping[str, object]] = {}
-    for step in closure([steps.smoke]):
+    for step in closure(steps.smokes):
         entry = store.find(step.kind, step.subject, step.key) if step.present is None else None
         if entry is not None:
             costs[f"step {step.name}"] = {"key": step.key, **asdict(entry.cost), **entry.notes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -44,11 +44,23 @@ class Compiler(Model):
     march: tuple[tuple[str, str], ...] = ()
 
 
-class Emulator(Model):
-    """How qemu plays the board: its CPU (never qemu's default one), and its /proc/cpuinfo."""
+#: Not the processor of any board: what qemu takes for these runs all that it knows.
+ANY_CPU = ("max", "any")
 
-    cpu: str
+
+class EmulatedBoard(Model):
+    """A board as qemu plays it for the smoke tests.
+
+    `cpu` is qemu's name of the processor, never its default one; `cpuinfo` the board's
+    /proc/cpuinfo, a file beside the toolchain's. Where qemu has no such processor, `note` says what
+    is played instead, and what that leaves unproven.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    plays: str
+    cpu: Annotated[str, Field(min_length=1)]
     cpuinfo: str
+    note: str = ""
 
 
 class Naming(Model):
@@ -67,7 +79,9 @@ class ToolchainData(Model):
     platform: Annotated[str, Field(pattern=r"^linux_\w+$")]
     machine: str
     compiler: Compiler
-    emulator: Emulator
+    emulated: tuple[EmulatedBoard, ...] = Field(
+        min_length=1, description="the boards that smoke tests run on, the oldest first"
+    )
     python: Naming
     audit: Law
 
@@ -86,8 +100,13 @@ class Toolchain:
     data: ToolchainData
 
     @property
-    def cpuinfo(self) -> Path:
-        return self.path.parent / self.data.emulator.cpuinfo
+    def oldest(self) -> EmulatedBoard:
+        """The board whose processor runs the least: what runs there runs on the others."""
+        return self.data.emulated[0]
+
+    def cpuinfo(self, board: EmulatedBoard) -> Path:
+        """The file that is an emulated board's /proc/cpuinfo."""
+        return self.path.parent / board.cpuinfo
 
 
 class PackagedPython(Model):
@@ -147,9 +166,10 @@ class Targets:
                 continue
             document = Document.read(path)
             data = document.model(ToolchainData)
-            if not (path.parent / data.emulator.cpuinfo).is_file():
-                raise document.error([Fault(("emulator", "cpuinfo"), "there is no such file")])
-            toolchains[path.stem] = Toolchain(name=path.stem, path=path, data=data)
+            toolchain = Toolchain(name=path.stem, path=path, data=data)
+            if faults := list(_emulation_faults(toolchain)):
+                raise document.error(faults)
+            toolchains[path.stem] = toolchain
         if not toolchains:
             raise DataError("no toolchain found", where=str(folder))
         _check_boards(toolchains.values())
@@ -250,6 +270,22 @@ def _others(path: Path) -> Mapping[str, str]:
         raise document.error([Fault((), "must be a list of boards and what serves them")])
     groups = [document.model(OtherBoards, where=(place,)) for place in range(len(document.data))]
     return {name: group.use for group in groups for name in group.names}
+
+
+def _emulation_faults(toolchain: Toolchain) -> Iterator[Fault]:
+    """What is wrong with a toolchain's emulated boards."""
+    seen: set[str] = set()
+    for place, board in enumerate(toolchain.data.emulated):
+        where = ("emulated", place)
+        if board.name in seen:
+            yield Fault((*where, "name"), f"there are two emulated boards '{board.name}'")
+        seen.add(board.name)
+        if not toolchain.cpuinfo(board).is_file():
+            yield Fault((*where, "cpuinfo"), "there is no such file")
+        if board.cpu in ANY_CPU and place == 0:
+            yield Fault((*where, "cpu"), f"'{board.cpu}' runs everything: name the oldest board's")
+        elif board.cpu in ANY_CPU and not board.note:
+            yield Fault((*where, "note"), f"say why the CPU is '{board.cpu}', not the board's own")
 
 
 def _check_boards(toolchains: Iterable[Toolchain]) -> None:

@@ -197,7 +197,7 @@ def manifest(
         recipe, cell, wheel: what it is about.
         packed: the sha256 of the same wheel without a build number.
         proof: the keys of the steps that made and proved it.
-        proven: when its smoke test passed.
+        proven: when the last of its smoke tests passed.
         steps: what each step cost and found.
     """
     toolchain = cell.toolchain.data
@@ -220,7 +220,7 @@ def manifest(
                     "name": cell.toolchain.name,
                     "boards": sorted(toolchain.boards),
                     **toolchain.compiler.model_dump(exclude={"march", "drop"}),
-                    "emulated_cpu": toolchain.emulator.cpu,
+                    "emulated": [b.model_dump(exclude={"cpuinfo"}) for b in toolchain.emulated],
                 },
                 "sources": {
                     name: source.tree or source.file

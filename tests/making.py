@@ -38,7 +38,7 @@ compiler:
   flags: [-fno-toys]
   drop: ["-mtune=*", "-mx=a b"]
   march: [["armv1*:*", toy_cpu]]
-emulator: {cpu: toy-emulated, cpuinfo: cpuinfo.txt}
+emulated: [{name: toy1, plays: Toy 1, cpu: toy-emulated, cpuinfo: cpuinfo.txt}]
 python: {cpu_family: arm, cpu: toyv1, host: arm-toy}
 audit:
   name: toy

@@ -236,6 +236,15 @@ def test_what_was_last_proven_comes_from_the_records() -> None:
     assert commands.last_proven("3.9", "armv6", records) == {}
 
 
+def test_a_wheel_says_on_which_boards_it_was_proven() -> None:
+    emulated = [{"name": "pi2", "cpu": "cortex-a7"}, {"name": "pi3", "cpu": "max"}]
+    assert commands.proven_on({"toolchain": {"name": "armv7", "emulated": emulated}}) == [
+        "pi2",
+        "pi3",
+    ]
+    assert commands.proven_on({"toolchain": {"name": "armv7"}}) == commands.proven_on({}) == []
+
+
 def test_cleaning_only_says_what_would_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

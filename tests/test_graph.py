@@ -22,7 +22,7 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
     project = project_at(checkout)
     wheels = Graph(project).wheels(ask(project, "pack"))
     assert sorted(w.recipe.name for w in wheels) == ["other", "pack"]
-    names = {step.name for w in wheels for step in closure([w.smoke])}
+    names = {step.name for w in wheels for step in closure(w.smokes)}
     assert names == {
         "image:toolchain",
         "image:python-cp311-toy",
@@ -35,9 +35,11 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
         "source:tool-1-py3-none-any.whl-33333333",
         *(
             f"{kind}:{recipe}-cp311-toy"
-            for kind in ("build", "wheel", "audit", "smoke")
+            for kind in ("build", "wheel", "audit")
             for recipe in ("pack", "other")
         ),
+        "smoke:pack-cp311-toy-toy1",
+        "smoke:other-cp311-toy-toy1",
     }
 
 
@@ -45,7 +47,7 @@ def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
     text = PEP517.replace(f"sha256:{64 * '2'}", ZEROS).replace("local: other", "local: elsewhere")
     write_recipe(checkout / "recipes" / "other", text)
     project = project_at(checkout)
-    steps = closure([w.smoke for w in Graph(project).wheels(ask(project, "pack"))])
+    steps = closure([s for w in Graph(project).wheels(ask(project, "pack")) for s in w.smokes])
     (source,) = {s.name for s in steps if s.kind == "source" and s.inputs == {"pin": 64 * "0"}}
     users = [s.name for s in steps if source in {need.name for need in s.needs}]
     assert source.endswith("-00000000")
@@ -55,7 +57,7 @@ def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
 def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
     project = project_at(checkout)
     wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
-    steps = {step.name: step for w in wheels for step in closure([w.smoke])}
+    steps = {step.name: step for w in wheels for step in closure(w.smokes)}
     assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
     assert len([name for name in steps if name.startswith("build:pack")]) == 2
 
@@ -69,7 +71,7 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
     write_recipe(checkout / "recipes" / "pack", text)
     graph = Graph(project_at(checkout))
     wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
-    steps = {step for w in wheels for step in closure([w.smoke])}
+    steps = {step for w in wheels for step in closure(w.smokes)}
     names = [step.name for step in steps]
     assert names.count("compile:pack-toy") == 1
     (compiled,) = [step for step in steps if step.kind == "compile"]
@@ -80,7 +82,7 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
 def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
     project = project_at(checkout)
     (pack,) = [w for w in Graph(project).wheels(ask(project, "pack")) if w.recipe.name == "pack"]
-    needs = {need.name for need in pack.smoke.needs}
+    needs = {need.name for need in pack.smokes[0].needs}
     assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
 
 
@@ -95,13 +97,13 @@ def needed(steps: Sequence[Step], name: str) -> set[str]:
 def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
     project = project_at(parts)
     (wheel,) = Graph(project).wheels(ask(project, "other"))
-    steps = closure([wheel.smoke])
+    steps = closure(wheel.smokes)
     assert needed(steps, "part:base") == {"image:tools", "source:code-00000000"}
     assert needed(steps, "part:system") == {"image:tools", "part:base", "source:code-00000000"}
     assert needed(steps, "audit:system-toy") == {"part:system"}
     assert needed(steps, "image:python-cp311-toy") == {"part:system"}
     assert needed(steps, "python:cp311-toy") == {"image:python-cp311-toy"}
-    assert needed(steps, "smoke:other-cp311-toy") == {
+    assert needed(steps, "smoke:other-cp311-toy-toy1") == {
         "image:python-cp311-toy",
         "wheel:other-cp311-toy",
         "audit:other-cp311-toy",
@@ -116,13 +118,13 @@ def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> Non
     path.write_text(path.read_text() + "smoke: {data: {code: Lib}, folders: {tests: base}}\n")
     project = project_at(parts)
     (wheel,) = Graph(project).wheels(ask(project, "other"))
-    steps = closure([wheel.smoke])
-    assert needed(steps, "smoke:system-cp311-toy") == {
+    steps = closure(wheel.smokes)
+    assert needed(steps, "smoke:system-cp311-toy-toy1") == {
         "image:python-cp311-toy",
         "part:base",
         "audit:system-toy",
     }
-    assert "smoke:system-cp311-toy" in needed(steps, "smoke:other-cp311-toy")
+    assert "smoke:system-cp311-toy-toy1" in needed(steps, "smoke:other-cp311-toy-toy1")
 
 
 def test_binaries_of_others_are_not_audited(parts: Path) -> None:
@@ -130,7 +132,7 @@ def test_binaries_of_others_are_not_audited(parts: Path) -> None:
     path.write_text(path.read_text() + "prebuilt: true\n")
     project = project_at(parts)
     (wheel,) = Graph(project).wheels(ask(project, "other"))
-    assert "audit:system-toy" not in {step.name for step in closure([wheel.smoke])}
+    assert "audit:system-toy" not in {step.name for step in closure(wheel.smokes)}
 
 
 def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
@@ -148,7 +150,7 @@ def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
 def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
     project = project_at(parts)
     wheels = Graph(project).wheels(ask(project, "other", pythons="3.11,3.9"))
-    steps = closure([w.smoke for w in wheels])
+    steps = closure([s for w in wheels for s in w.smokes])
     assert needed(steps, "image:python-cp39-toy") == set()
-    assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy")
+    assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy-toy1")
     assert len([step for step in steps if step.kind == "part"]) == 2

@@ -40,7 +40,8 @@ def put(dist: Path, wheel: Path, **changes: Any) -> Path:
     digest = sha256(wheel)
     audit = changes.get("audit", {"sha256": digest, "ok": True})
     smoke = changes.get("smoke", {"sha256": digest, "outcome": "passed"})
-    return publish(dist, wheel, manifest_text(wheel, **changes.get("manifest", {})), audit, smoke)
+    smokes = changes.get("smokes", {"toy1": smoke})
+    return publish(dist, wheel, manifest_text(wheel, **changes.get("manifest", {})), audit, smokes)
 
 
 def manifest_text(wheel: Path, **more: Any) -> str:
@@ -143,6 +144,20 @@ def test_a_failed_smoke_test_keeps_a_wheel_out(tmp_path: Path) -> None:
     wheel = tiny_wheel(tmp_path)
     with pytest.raises(SmokeError):
         put(tmp_path / "dist", wheel, smoke={"sha256": sha256(wheel), "outcome": "failed"})
+
+
+def test_one_board_that_failed_keeps_a_wheel_out(tmp_path: Path) -> None:
+    wheel = tiny_wheel(tmp_path)
+    good = {"sha256": sha256(wheel), "outcome": "passed"}
+    with pytest.raises(SmokeError, match="passed on toy2") as caught:
+        put(tmp_path / "dist", wheel, smokes={"toy1": good, "toy2": {**good, "outcome": "failed"}})
+    assert "toy1" not in caught.value.what
+    assert put(tmp_path / "dist", wheel, smokes={"toy1": good, "toy2": good}).is_file()
+
+
+def test_without_any_board_a_wheel_stays_out(tmp_path: Path) -> None:
+    with pytest.raises(SmokeError, match="no smoke test"):
+        put(tmp_path / "dist", tiny_wheel(tmp_path), smokes={})
 
 
 def test_publishing_again_changes_nothing(tmp_path: Path) -> None:

@@ -44,8 +44,62 @@ def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
         data = json.loads(wheel.with_name(wheel.name + ".json").read_text())
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
-        assert data["steps"]["smoke"]["sha256"] == digest
+        assert data["steps"]["smoke"]["toy1"]["sha256"] == digest
         assert f"step build:{data['recipe']}-cp311-toy" in data["steps"]
+
+
+TWO = "cpuinfo: cpuinfo.txt}, {name: toy2, plays: Toy 2, cpu: max, cpuinfo: cpuinfo.txt, note: x}]"
+
+
+def on_two_boards(checkout: Path) -> None:
+    path = checkout / "toolchains" / "toy.yaml"
+    path.write_text(path.read_text().replace("cpuinfo: cpuinfo.txt}]", TWO))
+
+
+def test_a_wheel_is_proven_on_each_board(checkout: Path) -> None:
+    on_two_boards(checkout)
+    project = project_at(checkout)
+    result = build(project, ask(project, "other"))
+    (wheel,) = result.published
+    data = json.loads(wheel.with_name(wheel.name + ".json").read_text())
+    assert {n: s["emulated"]["cpu"] for n, s in data["steps"]["smoke"].items()} == {
+        "toy1": "toy-emulated",
+        "toy2": "max",
+    }
+    assert {name for name in data["proof"] if name.startswith("smoke")} == {
+        "smoke:other-cp311-toy-toy1",
+        "smoke:other-cp311-toy-toy2",
+    }
+
+
+def test_a_new_board_runs_only_its_own_test(checkout: Path) -> None:
+    assert rebuilt(checkout, lambda: on_two_boards(checkout)) == {
+        "smoke:pack-cp311-toy-toy2",
+        "smoke:other-cp311-toy-toy2",
+    }
+
+
+def test_a_wheel_that_fails_on_one_board_is_not_published(checkout: Path) -> None:
+    on_two_boards(checkout)
+    board = Board()
+    good = board.smoke
+
+    def fails_on_the_newer(job: Job) -> int:
+        code = good(job)
+        if job.environment["QEMU_CPU"] == "max":
+            (host_path(job, "/out") / "exit.json").write_text('{"install": 0, "harness": -11}')
+        return code
+
+    board.smoke = fails_on_the_newer  # type: ignore[method-assign]
+    project = project_at(checkout, board)
+    result = build(project, ask(project, "other"), keep_going=True)
+    states = {o.step.name: o.state for o in result.outcomes if o.step.kind == "smoke"}
+    assert states == {
+        "smoke:other-cp311-toy-toy1": State.BUILT,
+        "smoke:other-cp311-toy-toy2": State.FAILED,
+    }
+    assert result.published == []
+    assert "on toy2" in result.errors[0].where
 
 
 def rebuilt(checkout: Path, change: Callable[[], object]) -> set[str]:
@@ -65,7 +119,7 @@ def test_nothing_changed_nothing_runs(checkout: Path) -> None:
 
 def test_a_changed_smoke_test_runs_only_itself(checkout: Path) -> None:
     script = checkout / "recipes" / "pack" / "smoke.py"
-    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {"smoke:pack-cp311-toy"}
+    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {"smoke:pack-cp311-toy-toy1"}
 
 
 def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
@@ -73,9 +127,10 @@ def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
         write_recipe(checkout / "recipes" / "pack", PACK.replace("MIT", "Apache-2.0"))
 
     assert rebuilt(checkout, change) == {
-        f"{kind}:pack-cp311-toy{number}"
-        for kind in ("wheel", "audit", "smoke")
+        f"{name}{board}"
         for number in ("", "-1")
+        for kind, board in (("wheel", ""), ("audit", ""), ("smoke", "-toy1"))
+        for name in [f"{kind}:pack-cp311-toy{number}"]
     }
 
 
@@ -96,7 +151,7 @@ def test_other_bytes_of_a_version_get_a_build_number_and_proofs_of_their_own(
     data = json.loads(new.with_name(new.name + ".json").read_text())
     digest = hashlib.sha256(new.read_bytes()).hexdigest()
     assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
-    assert data["steps"]["smoke"]["sha256"] == digest != data["packed"]
+    assert data["steps"]["smoke"]["toy1"]["sha256"] == digest != data["packed"]
     with zipfile.ZipFile(new) as archive:
         assert b"\nBuild: 1\n" in archive.read("pack-1.0.dist-info/WHEEL")
     # With nothing changed the number stays, and nothing runs.
@@ -165,7 +220,8 @@ def test_a_changed_python_option_compiles_nothing(checkout: Path) -> None:
         write_recipe(checkout / "recipes" / "pack", text)
 
     assert rebuilt(checkout, change) == {
-        f"{kind}:pack-cp311-toy" for kind in ("build", "wheel", "audit", "smoke")
+        *(f"{kind}:pack-cp311-toy" for kind in ("build", "wheel", "audit")),
+        "smoke:pack-cp311-toy-toy1",
     }
 
 
@@ -180,7 +236,7 @@ def test_a_failing_build_publishes_nothing_of_itself(checkout: Path) -> None:
     assert [p.name.split("-")[0] for p in result.published] == ["other"]
     states = {o.step.name: o.state for o in result.outcomes}
     assert states["build:pack-cp311-toy"] is State.FAILED
-    assert states["smoke:pack-cp311-toy"] is State.BLOCKED
+    assert states["smoke:pack-cp311-toy-toy1"] is State.BLOCKED
 
 
 def test_a_failed_build_goes_on_where_it_was(checkout: Path) -> None:
@@ -210,7 +266,7 @@ def test_the_number_of_jobs_changes_no_plan(checkout: Path) -> None:
     build(project, ask(project, "pack"))
     project = project_at(checkout)
     project.jobs = 77
-    goals = [w.smoke for w in Graph(project).wheels(ask(project, "pack"))]
+    goals = [s for w in Graph(project).wheels(ask(project, "pack")) for s in w.smokes]
     assert pending(goals, project.store) == []
 
 
@@ -225,9 +281,9 @@ def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
     assert result.errors == []
     order = [o.step.name for o in result.outcomes if o.state is State.BUILT]
     chain = ["part:base", "part:system", "image:python-cp311-toy", "python:cp311-toy"]
-    chain += ["build:other-cp311-toy", "smoke:other-cp311-toy"]
+    chain += ["build:other-cp311-toy", "smoke:other-cp311-toy-toy1"]
     assert [name for name in order if name in chain] == chain
-    assert order.index("audit:system-toy") < order.index("smoke:other-cp311-toy")
+    assert order.index("audit:system-toy") < order.index("smoke:other-cp311-toy-toy1")
     ((tag, (root, platform)),) = board.imported.items()
     assert platform == "linux/arm/v6"
     with tarfile.open(fileobj=io.BytesIO(root)) as archive:
@@ -274,7 +330,11 @@ def test_a_changed_law_only_audits_and_tests_anew(parts: Path) -> None:
     project = project_at(parts, board)
     result = build(project, ask(project, "other"))
     assert result.errors == []
-    assert made(result) == {"audit:system-toy", "audit:other-cp311-toy", "smoke:other-cp311-toy"}
+    assert made(result) == {
+        "audit:system-toy",
+        "audit:other-cp311-toy",
+        "smoke:other-cp311-toy-toy1",
+    }
     assert len(result.published) == len(board.imported) == 1
 
 
@@ -289,7 +349,7 @@ def test_a_part_that_breaks_the_law_is_no_board(parts: Path) -> None:
     assert not any("/index" in {m.target for m in job.mounts} for job in board.jobs)
     states = {o.step.name: o.state for o in result.outcomes}
     assert states["audit:system-toy"] is State.FAILED
-    assert states["smoke:other-cp311-toy"] is State.BLOCKED
+    assert states["smoke:other-cp311-toy-toy1"] is State.BLOCKED
     assert states["image:python-cp311-toy"] is State.BUILT
     assert states["wheel:other-cp311-toy"] is State.BUILT
     assert not project.paths.dist.exists() or not list(project.paths.dist.rglob("*.whl"))

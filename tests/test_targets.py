@@ -8,7 +8,8 @@ import pytest
 from making import PYTHONS, TOOLCHAIN, write_toolchains
 
 from crosspi.errors import DataError, UsageError
-from crosspi.targets import BuiltPython, Cell, PackagedPython, Targets, split_words
+from crosspi.smoke.judging import told_cpu_part
+from crosspi.targets import ANY_CPU, BuiltPython, Cell, PackagedPython, Targets, split_words
 
 PROJECT = Path(__file__).parents[1]
 
@@ -195,7 +196,39 @@ def test_a_cpuinfo_that_is_not_there(tmp_path: Path) -> None:
     text = TOOLCHAIN.replace("cpuinfo.txt", "absent.txt")
     with pytest.raises(DataError) as caught:
         Targets.load(write_toolchains(tmp_path, toolchain=text))
-    assert "emulator.cpuinfo: there is no such file" in caught.value.where
+    assert "emulated[0].cpuinfo: there is no such file" in caught.value.where
+
+
+SECOND = ", {name: toy2, plays: Toy 2, cpu: max, cpuinfo: cpuinfo.txt, note: no such CPU}]\n"
+
+
+def emulating(old: str = "", new: str = "") -> str:
+    """A toolchain of two emulated boards, with a change."""
+    text = TOOLCHAIN.replace("cpuinfo: cpuinfo.txt}]\n", "cpuinfo: cpuinfo.txt}" + SECOND)
+    assert SECOND in text and old in text
+    return text.replace(old, new)
+
+
+def test_a_toolchain_has_several_emulated_boards(tmp_path: Path) -> None:
+    folder = write_toolchains(tmp_path, toolchain=emulating())
+    toolchain = Targets.load(folder).toolchains["toy"]
+    assert [board.name for board in toolchain.data.emulated] == ["toy1", "toy2"]
+    assert toolchain.oldest.name == "toy1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("name: toy2", "name: toy1", "emulated[1].name: there are two emulated boards 'toy1'"),
+        ("cpu: toy-emulated", "cpu: max", "emulated[0].cpu: 'max' runs everything"),
+        (", note: no such CPU", "", "emulated[1].note: say why the CPU is 'max'"),
+        ("plays: Toy 2", "plays: Toy 2, cpus: 2", "emulated[1].cpus: no such field"),
+    ],
+)
+def test_an_emulated_board_says_what_it_is(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Targets.load(write_toolchains(tmp_path, toolchain=emulating(old, new)))
+    assert fault in caught.value.where
 
 
 def test_a_board_belongs_to_one_toolchain(tmp_path: Path) -> None:
@@ -239,4 +272,9 @@ def test_the_projects_own_data_loads() -> None:
     for toolchain in targets.toolchains.values():
         data = toolchain.data
         assert data.audit.platform == data.platform
-        assert data.emulator.cpu not in ("", "max", "any")
+        assert data.emulated[0].cpu not in ANY_CPU
+        for board in data.emulated:
+            assert told_cpu_part(toolchain.cpuinfo(board)), board.name
+            assert bool(board.note) == (board.cpu in ANY_CPU), board.name
+    names = [b.name for t in targets.toolchains.values() for b in t.data.emulated]
+    assert names == ["pi-zero", "pi2", "pi3", "pi4"]

@@ -15,10 +15,16 @@ order of definition. `test_x.level = 'full'` keeps a test out of the default lev
 `smoke/` beside SMOKE.PY is put on `sys.path`: modules and data that recorders share with the tests
 lie there.
 
+Each test has a limit of its own: `test_x.seconds`, else SMOKE.PY's `TEST_SECONDS`, else that of the
+level. A test over its limit is ended by SIGALRM, whose action is the system's: it works where a
+test hangs in C code and holds Python's lock. Python's stack is printed before (not by Python 2.7),
+and the run is over: what would come after a hang in this process proves nothing.
+
 Written while it runs, so that after a death by SIGILL or SIGSEGV the host knows which test it was:
 `RESULTS.jsonl`, one JSON object a line, `event` = run | start | end | done. At the end, atomically:
 `RESULTS.json`. A `start` without its `end` is the test that killed the process; a RESULTS.json
-from a process that did not exit by itself means that it died, or hung, when Python shut down.
+from a process that did not exit by itself means that it died, or hung, when Python shut down:
+the pseudo test `(exit)`.
 
 Exit codes: 0 every test passed; 1 a failure, an error, or nothing was run; 2 misuse of the harness
 (nothing was tested; no results are written).
@@ -32,6 +38,8 @@ import math
 import os
 import platform
 import re
+import signal
+import struct
 import sys
 import time
 import traceback
@@ -41,6 +49,10 @@ FORMAT = 1
 LEVELS = ('default', 'full')
 EXIT_PASSED, EXIT_FAILED, EXIT_MISUSE = 0, 1, 2
 IMPORT = '(import)'  # the pseudo test that is the loading of SMOKE.PY itself
+EXIT = '(exit)'  # and the one that is the end of Python
+#: Seconds that a test may take: generous, since an emulator on a busy machine is slow.
+LIMITS = {'default': 300, 'full': 3600}
+EXIT_LIMIT = 120
 
 monotonic = getattr(time, 'monotonic', time.time)
 
@@ -228,6 +240,21 @@ def cpu_facts():
     return facts
 
 
+def hwcap():
+    """What the kernel (here: qemu) tells programs of the processor: AT_HWCAP and AT_HWCAP2."""
+    found = {}
+    try:
+        with open('/proc/self/auxv', 'rb') as stream:
+            data = stream.read()
+        words = struct.unpack('@%dL' % (len(data) // struct.calcsize('@L')), data)
+        for key, value in zip(words[::2], words[1::2]):
+            if key in (16, 26):
+                found['HWCAP' if key == 16 else 'HWCAP2'] = hex(value).rstrip('L')
+    except (IOError, OSError, struct.error):
+        pass
+    return found
+
+
 def board():
     """Where this runs."""
     facts = cpu_facts()
@@ -242,6 +269,7 @@ def board():
         'byteorder': sys.byteorder,
         'cpu': facts.get('Model') or facts.get('model name') or facts.get('Processor') or '',
         'cpuinfo': facts,
+        'hwcap': hwcap(),
     }
 
 
@@ -285,9 +313,20 @@ def tests_of(module):
     return [(name, value) for _, name, value in sorted(found, key=lambda item: item[:2])]
 
 
-def run_one(name, function, case, progress):
+def limit_of(function, module, level):
+    """The seconds that a test may take."""
+    asked = getattr(function, 'seconds', None) or getattr(module, 'TEST_SECONDS', None)
+    limit = asked or LIMITS[level]
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise Misuse('%s has the odd limit %r: seconds are a whole number from 1'
+                     % (function.__name__, limit))
+    return limit
+
+
+def run_one(name, function, case, progress, limit):
     """Runs one test (or the import) and returns its result and what the function returned."""
-    progress.write('start', name=name)
+    progress.write('start', name=name, limit=limit)
+    signal.alarm(limit)
     title = (getattr(function, '__doc__', None) or '').strip().split('\n')[0]
     result = {'name': name, 'title': decoded(title), 'outcome': 'passed', 'message': '',
               'traceback': ''}
@@ -305,6 +344,7 @@ def run_one(name, function, case, progress):
     except BaseException as error:  # SystemExit too: a test must not end the run
         result.update(outcome='error', message='%s: %s' % (type(error).__name__, text_of(error)),
                       traceback=decoded(traceback.format_exc()))
+    signal.alarm(0)
     result['seconds'] = round(monotonic() - wall, 4)
     result['cpu_seconds'] = round(cpu_seconds() - cpu, 4)
     result['notes'] = case.notes
@@ -324,7 +364,7 @@ def run(options, progress):
     wall, cpu = monotonic(), cpu_seconds()
     data = dict(options.data)
     loading, module = run_one(IMPORT, lambda case: load(options.smoke),
-                              Case(data, options.level), progress)
+                              Case(data, options.level), progress, LIMITS[options.level])
     results = [loading]
     message = ''
     if loading['outcome'] == 'passed':
@@ -341,7 +381,8 @@ def run(options, progress):
                 raise Misuse('%s has the unknown level %r' % (name, level))
             if level == 'full' and options.level != 'full' and name not in options.test:
                 continue
-            results.append(run_one(name, function, Case(data, options.level), progress)[0])
+            limit = limit_of(function, module, options.level)
+            results.append(run_one(name, function, Case(data, options.level), progress, limit)[0])
         if not any(result['outcome'] in ('passed', 'failed', 'error') for result in results[1:]):
             message = ('%s has no tests at level %s' % (options.smoke, options.level)
                        if len(results) == 1 else 'every test was skipped')
@@ -404,11 +445,11 @@ def parse(arguments):
 
 
 def explain_crashes():
-    """The Python stack on stderr at SIGSEGV, SIGILL and the like, and at the host's SIGTERM."""
+    """The Python stack on stderr at SIGSEGV, SIGILL and the like, at the limit, and at SIGTERM."""
     try:
         import faulthandler
-        import signal
         faulthandler.enable()
+        faulthandler.register(signal.SIGALRM, chain=True)
         faulthandler.register(signal.SIGTERM, chain=True)
     except Exception:  # Python 2.7, or no stderr
         pass
@@ -437,6 +478,8 @@ def main(arguments=None):
     with open(options.out + '.part', 'wb') as stream:
         stream.write(to_json(results, indent=1) + b'\n')
     os.rename(options.out + '.part', options.out)
+    progress.write('start', name=EXIT, limit=EXIT_LIMIT)
+    signal.alarm(EXIT_LIMIT)
     progress.write('done', exit=code)
     progress.close()
     return code

@@ -28,6 +28,8 @@ def part_smoke_step(
 ) -> Step:
     """The step that runs a part's smoke.py on its own root. Nothing is installed before.
 
+    On the oldest board alone: a system chooses no code at run time, and its tests are long.
+
     Args:
         part: whose root and test.
         cell: its Python and architecture.
@@ -38,6 +40,7 @@ def part_smoke_step(
         level: `default`, or `full` for the slow tests too.
     """
     smoke = part.data.smoke or Smoke()
+    board = cell.toolchain.oldest
     folders = folders or {}
     seen = {name: (part.data.sources[name], inside) for name, inside in smoke.seen(level).items()}
     if both := sorted(seen.keys() & folders.keys()):
@@ -61,22 +64,23 @@ def part_smoke_step(
                     where=str(folder),
                     fix="see the script of the part that should leave it, or `smoke.data`",
                 )
-        job = board_job(part.folder, cell, image.tag, data, work.out, level=level)
+        job = board_job(part.folder, cell, board, image.tag, data, work.out, level=level)
         results = run_on_board(
             job,
             cell,
+            board,
             engine(),
             work,
             minutes=smoke.minutes(level),
             about=f"the part {part.name}",
         )
-        record(results, part.name, cell, work)
+        record(results, part.name, cell, board, work)
 
     inputs = {
-        **test_inputs(part.folder, cell),
+        **test_inputs(part.folder, cell, board),
         "level": level,
         "data": digest({name: (source.digest, inside) for name, (source, inside) in seen.items()}),
         "folders": digest({name: step.name for name, step in folders.items()}),
     }
     needs = (image.step, *dict.fromkeys(folders.values()), *audits)
-    return Step("smoke", f"{part.name}-{cell.identifier}", inputs, needs, act)
+    return Step("smoke", f"{part.name}-{cell.identifier}-{board.name}", inputs, needs, act)

@@ -1,37 +1,34 @@
-"""Runs smoke tests on the emulated board, and says honestly how they ended."""
+"""Runs smoke tests on the emulated boards: the steps, and what becomes of their results."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from crosspi.engine import Engine, Job, Mount, give_to_container_user
-from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
+from crosspi.errors import SmokeError
 from crosspi.images import Image
 from crosspi.index import write_index
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
+from crosspi.smoke.judging import Run, current_test, judge, junit
 from crosspi.sources.cache import SourceCache
 from crosspi.store import Cost
-from crosspi.targets import Cell
+from crosspi.targets import Cell, EmulatedBoard
 from crosspi.wheel import wheel_in
 
 _HERE = Path(__file__).parent
-#: What qemu itself prints when it, and not the program in it, failed.
-EMULATOR_FAULTS = ("QEMU internal SIG", "qemu: fatal", "qemu: unhandled CPU exception", "tcg/")
-GUEST_SIGNAL = "qemu: uncaught target signal"
 
 
 def smoke_step(
     recipe: Recipe,
     cell: Cell,
+    board: EmulatedBoard,
     *,
     image: Image,
     wheels: Sequence[Step],
@@ -40,11 +37,12 @@ def smoke_step(
     sources: SourceCache,
     level: str = "default",
 ) -> Step:
-    """The step that installs and tests a wheel on the emulated board.
+    """The step that installs and tests a wheel on an emulated board.
 
     Args:
         recipe: whose wheel and test.
         cell: on which Python and architecture.
+        board: one of the architecture's emulated boards.
         image: the board's Python.
         wheels: the wheel steps that pip may install from, the recipe's own first.
         audits: their audits: what failed one is not run.
@@ -67,6 +65,7 @@ def smoke_step(
         job = board_job(
             recipe.folder,
             cell,
+            board,
             image.tag,
             data,
             work.out,
@@ -74,14 +73,14 @@ def smoke_step(
             install=Install(staged, f"{recipe.name}=={recipe.data.version}"),
         )
         minutes = recipe.data.smoke.minutes(level)
-        results = run_on_board(job, cell, engine(), work, minutes=minutes)
+        results = run_on_board(job, cell, board, engine(), work, minutes=minutes)
         results["wheel"] = paths[0].name
         results["sha256"] = hashlib.sha256(paths[0].read_bytes()).hexdigest()
-        record(results, recipe.name, cell, work)
+        record(results, recipe.name, cell, board, work)
         work.notes["sha256"] = results["sha256"]
 
     inputs = {
-        **test_inputs(recipe.folder, cell),
+        **test_inputs(recipe.folder, cell, board),
         "level": level,
         "data": digest(
             {
@@ -91,10 +90,10 @@ def smoke_step(
         ),
     }
     needs = (image.step, *wheels, *audits)
-    return Step("smoke", wheels[0].subject, inputs, needs, act)
+    return Step("smoke", f"{wheels[0].subject}-{board.name}", inputs, needs, act)
 
 
-def test_inputs(folder: Path, cell: Cell) -> dict[str, str]:
+def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard) -> dict[str, str]:
     """What a smoke step's key knows of the tests in a folder, and of the board."""
     script = [folder / "smoke.py"]
     if (folder / "smoke").is_dir():
@@ -102,7 +101,7 @@ def test_inputs(folder: Path, cell: Cell) -> dict[str, str]:
     return {
         "smoke test": digest_files(*script),
         "harness": digest_files(_HERE),
-        "board": digest_files(cell.toolchain.cpuinfo) + cell.toolchain.data.emulator.cpu,
+        "board": digest_files(cell.toolchain.cpuinfo(board)) + digest(board.model_dump()),
     }
 
 
@@ -117,6 +116,7 @@ class Install:
 def board_job(
     folder: Path,
     cell: Cell,
+    board: EmulatedBoard,
     image: str,
     data: Mapping[str, Path],
     out: Path,
@@ -128,7 +128,7 @@ def board_job(
 
     Args:
         folder: where smoke.py is.
-        cell: the Python and the architecture.
+        cell, board: the Python, the architecture, and which of its boards.
         image: the tag of the board's image.
         data: the folders that the test sees, by name.
         out: what it writes to.
@@ -151,13 +151,13 @@ def board_job(
             *([Mount(install.staged, "/index")] if install else []),
             Mount(_HERE, "/crosspi"),
             Mount(folder, "/recipe"),
-            Mount(cell.toolchain.cpuinfo, "/proc/cpuinfo"),
+            Mount(cell.toolchain.cpuinfo(board), "/proc/cpuinfo"),
             Mount(out, "/out", writable=True),
             *(Mount(path, f"/data/{name}") for name, path in data.items()),
         ],
         environment={
             # Never qemu's default CPU: that one runs everything.
-            "QEMU_CPU": cell.toolchain.data.emulator.cpu,
+            "QEMU_CPU": board.cpu,
             "LC_ALL": "C.UTF-8",
         },
         workdir="/tmp",
@@ -165,7 +165,14 @@ def board_job(
 
 
 def run_on_board(
-    job: Job, cell: Cell, engine: Engine, work: Workspace, *, minutes: int, about: str = "the wheel"
+    job: Job,
+    cell: Cell,
+    board: EmulatedBoard,
+    engine: Engine,
+    work: Workspace,
+    *,
+    minutes: int,
+    about: str = "the wheel",
 ) -> dict[str, Any]:
     """Run a smoke test; see `judge` for what comes of it.
 
@@ -183,22 +190,25 @@ def run_on_board(
     except TimeoutError as error:
         raise SmokeError(
             f"the smoke test did not end within {minutes} minutes",
-            where=f"{cell.identifier}, in the test {_current_test(work.out)}",
+            where=f"{cell.identifier} on {board.name}, in the test {current_test(work.out)[0]}",
             why="\n".join(printed[-12:]),
             fix=f"the whole log is in {work.log}; if the test is only slow, raise "
             "smoke.timeout_minutes in its YAML file",
         ) from error
-    return judge(work.out, code, printed, cell, log=work.log, about=about)
+    return judge(Run(work.out, code, printed, cell, board, work.log, about))
 
 
-def record(results: dict[str, Any], name: str, cell: Cell, work: Workspace) -> None:
+def record(
+    results: dict[str, Any], name: str, cell: Cell, board: EmulatedBoard, work: Workspace
+) -> None:
     """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost."""
-    results["emulated_cpu"] = cell.toolchain.data.emulator.cpu
+    results["emulated"] = emulated = board.model_dump(exclude={"cpuinfo"})
     (work.out / "results.json").write_text(
         json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
-    (work.out / "junit.xml").write_bytes(junit(name, cell.identifier, results))
+    (work.out / "junit.xml").write_bytes(junit(name, cell, board, results))
     work.notes.update(
+        emulated=emulated,
         counts=results["counts"],
         facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
     )
@@ -206,166 +216,3 @@ def record(results: dict[str, Any], name: str, cell: Cell, work: Workspace) -> N
     used = [t.get("cpu_seconds") for t in results["tests"]]
     used += [t.get("notes", {}).get("cpu_seconds") for t in results["tests"]]
     work.cost = Cost(cpu=sum(float(seconds or 0) for seconds in used))
-
-
-def judge(
-    out: Path,
-    code: int,
-    printed: Sequence[str],
-    cell: Cell,
-    *,
-    log: Path,
-    about: str = "the wheel",
-) -> dict[str, Any]:
-    """What a smoke run's files and output say.
-
-    Args:
-        out: the folder it wrote to.
-        code: the container's exit code.
-        printed: the lines it printed.
-        cell: what it should have run on.
-        log: the whole log, for messages.
-        about: what is tested, for messages.
-
-    Returns:
-        The results, if all tests passed on the right board.
-
-    Raises:
-        HostError: programs of the board cannot run here at all.
-        EmulatorError: qemu failed: nothing is said about what is tested.
-        SmokeError: pip could not install, a test failed, or a signal ended it.
-    """
-    text = "\n".join(printed[-200:])
-    tail = "\n".join(printed[-12:])
-    where = f"{cell.identifier}, whole log: {log}"
-    if "exec format error" in text.lower():
-        raise HostError(
-            "this machine does not run the board's programs",
-            where=where,
-            why="binfmt has no registration for 32-bit ARM (with the flag F)",
-            fix="`./inv` registers it; `./inv doctor` says what is missing",
-        )
-    if any(fault in text for fault in EMULATOR_FAULTS):
-        raise EmulatorError(
-            f"qemu crashed during the smoke test: nothing is proven about {about}",
-            where=where,
-            why=tail,
-            fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
-        )
-    exits = _read(out / "exit.json")
-    if exits is None:
-        raise EmulatorError(
-            f"the emulated board stopped before its test ended (exit code {code})",
-            where=where,
-            why=tail or "it printed nothing",
-            fix="see the log; run it again",
-        )
-    if exits["install"] != 0:
-        raise SmokeError(
-            "pip on the emulated board could not install the wheel",
-            where=where,
-            why=tail,
-            fix="the wheel's tags or requirements do not fit this Python: compare `invoke audit`",
-        )
-    if exits["harness"] < 0:
-        raise _killed(-exits["harness"], text, _current_test(out), where, tail, about)
-    results = _read(out / "results.json")
-    if results is None:
-        raise SmokeError(
-            "the smoke test wrote no results", where=where, why=tail, fix="see the log"
-        )
-    machine = cell.toolchain.data.machine
-    ran_on = results["board"]["machine"]
-    if ran_on != machine:
-        raise EmulatorError(
-            f"the test ran on {ran_on}, not on {machine}",
-            where=where,
-            why="QEMU_CPU did not reach the emulator, so any instruction would have run",
-            fix="see `./inv doctor`; an engine in a virtual machine needs qemu inside it",
-        )
-    bad = [test for test in results["tests"] if test["outcome"] in ("failed", "error")]
-    if bad or exits["harness"] != 0:
-        raise SmokeError(
-            f"{len(bad)} of {len(results['tests'])} smoke tests failed",
-            where=where,
-            why="\n".join(f"{test['name']}: {test.get('message', '')}" for test in bad[:10])
-            or tail,
-            fix=f"{about} goes no further; the tracebacks are in the log",
-        )
-    return results
-
-
-def _killed(number: int, text: str, test: str, where: str, tail: str, about: str) -> CrosspiError:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    if GUEST_SIGNAL not in text:
-        return EmulatorError(
-            f"qemu ended with {name} in the test {test}: nothing is proven about {about}",
-            where=where,
-            why="qemu did not say that the program in it caused the signal\n" + tail,
-            fix="run it again; if it stays, try another qemu (`./inv doctor` names those tried)",
-        )
-    meaning = {
-        "SIGILL": f"{about} holds an instruction that this board's processor does not have",
-        "SIGBUS": f"{about} reads memory at an address that this board does not allow",
-    }.get(name, f"the code in {about} crashed")
-    return SmokeError(
-        f"{name} on the emulated board in the test {test}",
-        where=where,
-        why=f"{meaning}\n{tail}",
-        fix="`invoke audit` names the function that holds foreign instructions",
-    )
-
-
-def _current_test(out: Path) -> str:
-    """The test that was running when the process died, from the progress file."""
-    current = "(before the first one)"
-    try:
-        lines = (out / "results.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return current
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        current = str(event.get("name", current))
-    return current
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return data
-
-
-def junit(recipe: str, identifier: str, results: Mapping[str, Any]) -> bytes:
-    """JUnit's XML of the results, for Jenkins."""
-    tests = results["tests"]
-    suite = ElementTree.Element(
-        "testsuite",
-        name=f"smoke {recipe} {identifier}",
-        tests=str(len(tests)),
-        failures=str(sum(test["outcome"] == "failed" for test in tests)),
-        errors=str(sum(test["outcome"] == "error" for test in tests)),
-    )
-    for test in tests:
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=f"{recipe}.{identifier}",
-            name=test["name"],
-            time=str(test.get("seconds", 0)),
-        )
-        if test["outcome"] == "skipped":
-            ElementTree.SubElement(case, "skipped", message=str(test.get("message", "")))
-        elif test["outcome"] != "passed":
-            tag = "failure" if test["outcome"] == "failed" else "error"
-            fault = ElementTree.SubElement(case, tag, message=str(test.get("message", "")))
-            fault.text = str(test.get("traceback", ""))
-    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return text

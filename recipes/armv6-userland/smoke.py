@@ -59,7 +59,8 @@ LIBC_TESTS = {
     ''',
 }
 # Generous: an emulator on a busy machine is slow, and what hangs is found all the same.
-LIMIT = 600  # seconds
+LIMIT = 600  # seconds, of one process
+TEST_SECONDS = 3 * LIMIT  # so that a process that hangs is told by its own limit
 
 
 def run(case, argv, **options):

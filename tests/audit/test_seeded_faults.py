@@ -63,7 +63,7 @@ class Board:
 def shipped(toolchain: str, newer: str) -> Board:
     """A board as `toolchains/` has it."""
     data = TOOLCHAINS[toolchain].data
-    return Board(data.audit, data.emulator.cpu, newer)
+    return Board(data.audit, data.emulated[0].cpu, newer)
 
 
 ARMV6 = shipped("armv6", newer="cortex-a7")

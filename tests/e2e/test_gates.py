@@ -63,7 +63,8 @@ def test_a_changed_smoke_test_runs_only_the_smoke_step(workshop: Workshop) -> No
     workshop.hello(smoke=SMOKE + "\n# changed\n")
     planned = workshop.invoke("plan", *BUILD[1:], "--json").data
     assert [(step["step"], step["reason"]) for step in planned] == [
-        ("smoke:hello-cp311-armv7", "changed: smoke test")
+        (f"smoke:hello-cp311-armv7-{board}", "changed: smoke test")
+        for board in ("pi2", "pi3", "pi4")
     ]
 
 

@@ -87,7 +87,7 @@ def install(project: Project, tmp_path: Path) -> Install:
             argv=["/opt/crosspi/python/python", "-c", SCRIPT],
             mounts=[Mount(index, "/index"), Mount(out, "/out", writable=True)],
             environment={
-                "QEMU_CPU": cell.toolchain.data.emulator.cpu,
+                "QEMU_CPU": cell.toolchain.oldest.cpu,
                 "PYTHONUSERBASE": "/tmp/user",
                 "PIP_BREAK_SYSTEM_PACKAGES": "1",
                 "PIP_DISABLE_PIP_VERSION_CHECK": "1",

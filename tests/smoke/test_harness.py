@@ -205,7 +205,9 @@ def test_the_test_that_killed_the_process_is_known(harness: Any, number: signal.
 
 def test_progress_of_a_whole_run(harness: Any) -> None:
     events = harness("def test_a(case): pass\n").events
-    assert [event["event"] for event in events] == ["run", "start", "end", "start", "end", "done"]
+    assert [event["event"] for event in events] == [
+        *("run", "start", "end", "start", "end", "start", "done"),
+    ]
     assert events[-1]["exit"] == 0
     assert events[0]["board"]["machine"] == os.uname().machine
 
@@ -306,3 +308,77 @@ def test_arrays_need_no_numpy(harness: Any) -> None:
     assert run.test("test_a")["outcome"] == "passed"
     assert run.test("test_b")["outcome"] == "failed"
     assert "numpy" not in HARNESS.read_text().split('"""', 2)[2]
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+HANGS = """\
+import threading
+lock = threading.Lock()
+lock.acquire()
+def test_good(case): pass
+def test_hangs(case): wait()
+def wait(): {how}
+def test_after(case): pass
+test_hangs.seconds = 1
+"""
+#: In Python's own code, in C code that lets other threads run, and in C code that holds the lock.
+WAYS = {
+    "python": "\n    while True: pass",
+    "c": "lock.acquire()",
+    "locked": "sum(iter(int, 1))",
+}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_test_that_hangs_ends_within_its_own_limit(harness: Any, how: str) -> None:
+    run = harness(HANGS.format(how=WAYS[how]))
+    assert run.code == -signal.SIGALRM
+    assert [(e["name"], e["limit"]) for e in run.events if e["event"] == "start"][-1] == (
+        "test_hangs",
+        1,
+    )
+    assert not run.out.exists()
+    stack = run.stderr.partition("Current thread")[2]
+    assert "in wait" in stack and "in test_hangs" in stack
+
+
+def test_a_limit_is_the_tests_the_files_or_the_levels(harness: Any) -> None:
+    text = "def test_a(case): pass\ndef test_b(case): pass\ntest_b.seconds = 7\n"
+
+    def limits(run: Any) -> list[int]:
+        return [e["limit"] for e in run.events if e["event"] == "start"]
+
+    assert limits(harness(text)) == [300, 300, 7, 120]
+    assert limits(harness(text, "--level", "full")) == [3600, 3600, 7, 120]
+    assert limits(harness("TEST_SECONDS = 9\n" + text)) == [300, 9, 7, 120]
+
+
+@pytest.mark.parametrize("limit", ["-1", "0.5", "'9'", "True"])
+def test_an_odd_limit_is_misuse(harness: Any, limit: str) -> None:
+    run = harness(f"def test_a(case): pass\ntest_a.seconds = {limit}\n")
+    assert run.code == 2
+    assert "test_a has the odd limit" in run.stderr
+
+
+def test_a_hang_when_python_ends_is_told_as_that(harness: Any) -> None:
+    run = harness(
+        "import atexit, signal\n"
+        "def end():\n"
+        "    signal.alarm(1)\n"
+        "    while True: pass\n"
+        "def test_a(case): atexit.register(end)\n"
+    )
+    assert run.code == -signal.SIGALRM
+    assert run.results["outcome"] == "passed"
+    assert [e["name"] for e in run.events if e["event"] == "start"][-1] == "(exit)"
+
+
+def test_a_quick_test_is_not_ended_by_an_earlier_limit(harness: Any) -> None:
+    run = harness(
+        "import time\n"
+        "def test_a(case): pass\n"
+        "test_a.seconds = 1\n"
+        "def test_b(case): time.sleep(1.5)\n"
+    )
+    assert run.code == 0

@@ -132,8 +132,8 @@ def test_sources_and_folders_of_other_parts_are_its_data(tmp_path: Path, cell: C
 def test_results_costs_and_facts_are_kept(tmp_path: Path, cell: Cell) -> None:
     work, _ = run(tmp_path, cell, leaves())
     results = json.loads((work.out / "results.json").read_text())
-    assert results["emulated_cpu"] == "toy-emulated"
-    assert 'name="smoke toys cp311-toy"' in (work.out / "junit.xml").read_text()
+    assert results["emulated"]["cpu"] == "toy-emulated"
+    assert 'name="smoke toys cp311-toy toy1"' in (work.out / "junit.xml").read_text()
     assert work.notes["counts"] == {"passed": 2}
     assert work.notes["facts"] == {"runs": {"cpu_seconds": 8, "run": 40}}
     assert work.cost.cpu == 8.25
@@ -202,7 +202,7 @@ def test_the_key_knows_nothing_else_of_the_part(tmp_path: Path) -> None:
 
 def test_the_step_waits_for_what_it_needs(tmp_path: Path, cell: Cell) -> None:
     step = make(tmp_path, load_part(tmp_path), cell)
-    assert step.name == "smoke:toys-cp311-toy"
+    assert step.name == "smoke:toys-cp311-toy-toy1"
     assert [need.name for need in step.needs] == ["image:board", "part:libc", "audit:toys-toy"]
 
 
