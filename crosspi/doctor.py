@@ -21,16 +21,22 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from crosspi import host
+from crosspi import bootstrap, host
+from crosspi.bootstrap import SET_UP
 from crosspi.console import Console, size
 
 Verdict = Literal["ok", "warn", "fail"]
 
-TRIED_QEMU = ("7.2",)
+#: Both trap the same instructions on the boards' CPUs.
+TRIED_QEMU = ("7.2", "10.0")
 LEAST_PYTHON = (3, 11)
 WARN_DISK, FAIL_DISK = 15 * 10**9, 3 * 10**9
 WARN_MEMORY = 3 * 10**9  # a link of TensorFlow Lite, two compilers beside it
-SET_UP = "run ./inv (without --no-setup)"
+#: Of the package arch-test: the program by which it finds out.
+ARM_PROGRAM = Path("/usr/lib/arch-test/armhf")
+_NO_REGISTRY = "needed where no image registry answers"
+#: Of the engine's own folder: the tools' image, one board's Python, and what is unpacked meanwhile.
+WARN_IMAGES, FAIL_IMAGES = 6 * 10**9, 2 * 10**9
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Engine:
     version: str
     driver: str
     cgroups: str = ""
+    folder: str = ""  # where its images lie
+    foreign_users: bool = False  # see crosspi.host.maps_users
 
 
 # --- Python --------------------------------------------------------------------------------------
@@ -117,6 +125,8 @@ def ask_engine(address: str) -> Engine:
         version=str(version.get("Version", "?")),
         driver=str(info.get("Driver", "?")),
         cgroups=str(info.get("CgroupVersion", "")),
+        folder=str(info.get("DockerRootDir", "")),
+        foreign_users=host.maps_users(info.get("SecurityOptions") or ()),
     )
 
 
@@ -136,6 +146,8 @@ def check_engine(addresses: Sequence[str], ask: Callable[[str], Engine] = ask_en
         if engine.cgroups:
             notes.append(f"cgroups v{engine.cgroups}")
         state = f"{engine.name} {engine.version} at {address} ({', '.join(notes)})"
+        if engine.foreign_users:
+            return Check(name, "fail", f"{state}: rootless", host.ROOTLESS)
         if engine.driver == "vfs":
             return Check(
                 name, "warn", state, "storage vfs copies every layer: use overlay2 on ext4 or xfs"
@@ -152,6 +164,39 @@ def check_engine(addresses: Sequence[str], ask: Callable[[str], Engine] = ask_en
     if faults:
         return Check(name, "fail", "; ".join(faults), f"start it: {SET_UP}")
     return Check(name, "fail", "no Docker or podman socket", f"{SET_UP}, or set DOCKER_HOST")
+
+
+def check_images_room(
+    addresses: Sequence[str],
+    ask: Callable[[str], Engine] = ask_engine,
+    free: Callable[[Path], int] | None = None,
+) -> Check:
+    """Whether images fit on the disk of the engine's own folder, where that is on this machine."""
+    name = "room for images"
+    free = free or free_space
+    for address in addresses:
+        try:
+            folder = ask(address).folder
+            if not address.startswith("unix:") or not folder or not Path(folder).exists():
+                return Check(name, "ok", "the engine keeps them elsewhere")
+            room = free(Path(folder))
+        except Exception:  # what is wrong with the engine is said by its own check
+            continue
+        state = f"{size(room)} free in {folder}"
+        remedy = "free some space there (docker system df), or set the engine's data-root"
+        if room < FAIL_IMAGES:
+            return Check(name, "fail", state, remedy)
+        if room < WARN_IMAGES:
+            return Check(name, "warn", f"{state}; all images want {size(WARN_IMAGES)}", remedy)
+        return Check(name, "ok", state)
+    return Check(name, "warn", "unknown: no engine answers")
+
+
+def check_docker_program(path: str | None) -> Check:
+    name = "docker"
+    if path is None:
+        return Check(name, "warn", "the program is not installed", f"for `invoke shell`: {SET_UP}")
+    return Check(name, "ok", path)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -239,11 +284,38 @@ def check_qemu(
     return Check(name, "ok", f"{state}, knows {', '.join(cpus)}" if cpus else state)
 
 
-def find_qemu(entry: host.BinfmtEntry | None) -> str | None:
-    """The very emulator that the kernel starts; else one in PATH."""
+def run_kernels_qemu(program: str, *arguments: str) -> str:
+    """What the emulator that the kernel starts for an ARM program prints.
+
+    It may lie where nobody sees it: with flag F the kernel holds it open, and it came from a
+    container, perhaps. linux-user/main.c of qemu reads its options from the environment too.
+    """
+    options = {"--version": {"QEMU_VERSION": "1"}, "-cpu help": {"QEMU_CPU": "help"}}
+    environment = {**os.environ, **options[" ".join(arguments)]}
+    return subprocess.run(
+        [program], env=environment, capture_output=True, text=True, timeout=20, check=False
+    ).stdout
+
+
+def find_qemu(
+    entry: host.BinfmtEntry | None, arm_program: Path = ARM_PROGRAM
+) -> tuple[str | None, Callable[..., str]]:
+    """The very emulator that the kernel starts, and how to ask it; else one in PATH."""
     if entry and Path(entry.interpreter).exists():
-        return os.path.realpath(entry.interpreter)
-    return shutil.which("qemu-arm-static")
+        return os.path.realpath(entry.interpreter), run_qemu
+    if entry and arm_program.exists():
+        return str(arm_program), run_kernels_qemu
+    return shutil.which("qemu-arm-static"), run_qemu
+
+
+def check_arm(fault: str) -> Check:
+    """Whether ARM programs really run; `fault` is `bootstrap.cannot_run`'s answer."""
+    name = "an ARM program"
+    if fault == bootstrap.NO_ARCH_TEST:
+        return Check(name, "warn", f"untried: {fault}", f"{_NO_REGISTRY}: {SET_UP}")
+    if fault:
+        return Check(name, "fail", fault, SET_UP)
+    return Check(name, "ok", "runs (arch-test armhf)")
 
 
 # --- the machine ---------------------------------------------------------------------------------
@@ -256,15 +328,31 @@ def check_machine(system: str, machine: str) -> Check:
     return Check("host", "ok", state)
 
 
-def check_mmdebstrap(path: str | None) -> Check:
+def check_mmdebstrap(path: str | None, fault: str = "") -> Check:
+    """Whether base images can be made; `fault` is `bootstrap.cannot_make_roots`'s answer."""
+    name = "mmdebstrap"
     if path is None:
-        return Check(
-            "mmdebstrap",
-            "warn",
-            "not installed",
-            "needed where no image registry answers: apt-get install mmdebstrap",
-        )
-    return Check("mmdebstrap", "ok", path)
+        return Check(name, "warn", "not installed", f"{_NO_REGISTRY}: {SET_UP}")
+    if "the kernel" in fault:
+        remedy = "as root: sysctl kernel.unprivileged_userns_clone=1, or run as root"
+        return Check(name, "warn", fault, f"{_NO_REGISTRY}: {remedy}")
+    if fault:
+        return Check(name, "warn", fault, f"{_NO_REGISTRY}: {SET_UP}")
+    return Check(name, "ok", path)
+
+
+def check_scratch(folders: Sequence[Path], lacks: Callable[[Path], str]) -> Check:
+    """Whether a root can be made and run in one of the folders for temporary files."""
+    name = "temporary files"
+    faults = [fault for fault in map(lacks, folders) if fault]
+    if not faults:
+        return Check(name, "ok", str(folders[0]))
+    if len(faults) < len(folders):
+        return Check(name, "ok", f"{'; '.join(faults)}: another folder serves")
+    remedy = (
+        f"{_NO_REGISTRY}: make room there, or name another folder by TMPDIR, not mounted noexec"
+    )
+    return Check(name, "warn", "; ".join(faults), remedy)
 
 
 def check_disk(folder: Path, free: int) -> Check:
@@ -326,14 +414,20 @@ def checks(
     """
     machine = os.uname()
     entry = host.arm_binfmt()
+    addresses = host.engine_addresses(environ)
+    qemu, run = find_qemu(entry)
     return [
         check_machine(machine.sysname, machine.machine),
         check_python(sys.version_info[:3]),
         check_lock(lock.read_text(encoding="utf-8"), installed_versions()),
-        check_engine(host.engine_addresses(environ)),
+        check_engine(addresses),
+        check_images_room(addresses),
+        check_docker_program(shutil.which("docker")),
         check_binfmt(entry),
-        check_qemu(find_qemu(entry), cpus),
-        check_mmdebstrap(shutil.which("mmdebstrap")),
+        check_arm(bootstrap.cannot_run("armhf")),
+        check_qemu(qemu, cpus, run),
+        check_mmdebstrap(shutil.which("mmdebstrap"), bootstrap.cannot_make_roots()),
+        check_scratch(bootstrap.scratch_candidates(), bootstrap.lacks),
         check_disk(cache, free_space(cache.absolute())),
         check_sources(environ.get("CROSSPI_SOURCES")),
         check_memory(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),

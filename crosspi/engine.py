@@ -27,7 +27,7 @@ from docker.models.containers import Container
 from docker.types import Mount as DockerMount
 
 from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
-from crosspi.host import engine_addresses
+from crosspi.host import ROOTLESS, engine_addresses, maps_users
 
 LABEL = "crosspi.owner"
 #: Containers run as the user who calls crosspi, and as this one where that is root.
@@ -99,8 +99,13 @@ class Engine:
         try:
             client = docker.DockerClient(base_url=where, timeout=600, version="auto")
             client.ping()
+            options = client.info().get("SecurityOptions") or ()
         except (DockerException, requests.exceptions.RequestException, OSError) as error:
             raise _connection_error(where, error) from error
+        if maps_users(options):
+            raise EngineError(
+                "this engine is rootless", where=where, why=f"crosspi cannot use it: {ROOTLESS}"
+            )
         return cls(client)
 
     def version(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +43,35 @@ def arm_binfmt(folder: Path = BINFMT) -> BinfmtEntry | None:
         return None
 
 
+#: What to do about an engine for which `maps_users` is true.
+ROOTLESS = (
+    "its containers' users are other users of this machine, who may not write what a build must "
+    "leave here: use the Docker that root runs (unset DOCKER_HOST and run ./inv)"
+)
+
+
+def maps_users(security_options: Iterable[str]) -> bool:
+    """Whether an engine's containers see other users than this machine: rootless, or userns-remap.
+
+    A job runs as the user who calls crosspi. There, the container's user of that number is one of
+    the subordinate ids of the machine, and folders that are mounted writable cannot be written.
+
+    Args:
+        security_options: of the engine's answer to `info`.
+    """
+    names = {word for option in security_options for word in option.split(",")}
+    return bool(names & {"name=rootless", "name=userns", "rootless", "userns"})
+
+
 def engine_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Where an engine may listen, best first: the same places as `inv` looks at.
 
-    DOCKER_HOST alone where it is set; else the sockets of Docker and podman that exist.
+    DOCKER_HOST alone where it is set; else the sockets of Docker and podman that exist, of those
+    that root runs (see `maps_users`).
     """
     if host := environ.get("DOCKER_HOST"):
         return [host]
-    mine = Path(environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    sockets = [
-        Path("/var/run/docker.sock"),
-        mine / "docker.sock",
-        mine / "podman" / "podman.sock",
-        Path("/run/podman/podman.sock"),
-    ]
+    sockets = [Path("/var/run/docker.sock"), Path("/run/podman/podman.sock")]
     return [f"unix://{path}" for path in sockets if _exists(path)]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosspi.bootstrap import bootstrap, scratch_folder
 from crosspi.document import Document, Model
 from crosspi.engine import Engine
-from crosspi.errors import BuildError, EngineError, HostError
+from crosspi.errors import EngineError
 from crosspi.plan import Step, Workspace, digest_files
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
@@ -92,67 +91,24 @@ def _bootstrap(
     log: Path,
     line: Callable[[str], None],
 ) -> None:
-    if shutil.which("mmdebstrap") is None:
-        raise HostError(
-            "no image registry answers, and mmdebstrap is not installed",
-            why=f"the base image debian:{suite}-slim can be pulled or bootstrapped, nothing else",
-            fix="install mmdebstrap (`./inv` does it on Debian), or load an image called "
-            f"{tag} into the engine yourself",
-        )
-    mirror = next((uri for uri in host_repositories() if uri.endswith("/debian")), None)
-    with tempfile.TemporaryDirectory(prefix="crosspi-bootstrap-") as folder:
+    with tempfile.TemporaryDirectory(prefix="crosspi-root-", dir=scratch_folder()) as folder:
+        Path(folder).chmod(0o755)  # mmdebstrap works as other users, unless it is root
         archive = Path(folder) / "root.tar"
-        command = [
-            "mmdebstrap",
-            "--variant=minbase",
-            f"--architectures={architecture}",
+        bootstrap(
             suite,
-            str(archive),
-        ]
-        # Only the suite itself: its point releases hold the security fixes, and a mirror whose
-        # security index is out of step would otherwise stop everything.
-        if mirror:
-            command.append(f"deb {mirror} {suite} main")
-        with log.open("a", encoding="utf-8") as out:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            assert process.stdout is not None
-            try:
-                for text in process.stdout:
-                    out.write(text)
-                    line(text.rstrip())
-                code = process.wait()
-            finally:
-                process.kill()
-        if code:
-            raise BuildError(
-                f"mmdebstrap could not make a Debian {suite} for {architecture}",
-                where=" ".join(command[:4]),
-                why="the Debian mirror of this machine's apt configuration may not answer"
-                + ("" if architecture == "amd64" else ", or binfmt does not run foreign programs"),
-                fix=f"the whole log is in {log}; `./inv doctor` checks binfmt",
-            )
+            architecture,
+            archive,
+            log=log,
+            line=line,
+            missing=f", or load an image called {tag} into the engine yourself",
+        )
         engine.import_root(archive, tag, platform=PLATFORMS[architecture][0])
-
-
-def host_repositories() -> list[str]:
-    """The repository addresses of this machine's apt configuration; none without apt."""
-    return _repositories(
-        lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    )
 
 
 def image_repositories(engine: Engine, image: str) -> list[str]:
     """The repository addresses of an image's apt configuration."""
-    return _repositories(lambda command: engine.read_output(image, command))
-
-
-def _repositories(run: Callable[[list[str]], str]) -> list[str]:
-    try:
-        text = run(["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"])
-    except (OSError, subprocess.CalledProcessError):
-        return []
+    command = ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)"]
+    text = engine.read_output(image, command)
     return list(dict.fromkeys(uri.rstrip("/") for uri in text.split()))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from crosspi import doctor, host
+from crosspi import bootstrap, doctor, host
 from crosspi.console import Console
 
 REPO = Path(__file__).parents[1]
@@ -53,8 +53,8 @@ def test_the_projects_own_lock_can_be_read() -> None:
     assert {"docker", "invoke", "pytest", "ziglang"} <= set(versions)
 
 
-def engine(address: str, **other: str) -> doctor.Engine:
-    facts = {"name": "Docker", "version": "20.10", "driver": "overlay2", **other}
+def engine(address: str, **other: Any) -> doctor.Engine:
+    facts: dict[str, Any] = {"name": "Docker", "version": "20.10", "driver": "overlay2", **other}
     return doctor.Engine(address=address, **facts)
 
 
@@ -117,7 +117,49 @@ def test_engine_addresses(tmp_path: Path) -> None:
     (tmp_path / "podman").mkdir()
     (tmp_path / "podman/podman.sock").touch()
     found = host.engine_addresses({"XDG_RUNTIME_DIR": str(tmp_path)})
-    assert f"unix://{tmp_path}/podman/podman.sock" in found
+    assert f"unix://{tmp_path}/podman/podman.sock" not in found  # rootless
+
+
+@pytest.mark.parametrize(
+    ("options", "maps"),
+    [
+        (["name=seccomp,profile=default", "name=rootless", "name=cgroupns"], True),
+        (["name=seccomp,profile=default", "name=userns"], True),
+        (["name=seccomp,profile=rootless", "name=apparmor"], False),
+        ([], False),
+    ],
+)
+def test_a_rootless_engine_cannot_serve(options: list[str], maps: bool) -> None:
+    """Its user 1000 is another one here, and may not write what is mounted."""
+    assert host.maps_users(options) == maps
+    check = doctor.check_engine(["unix:///a"], lambda a: engine(a, foreign_users=maps))
+    assert (check.verdict == "fail") == maps
+    assert ("rootless" in check.state and "./inv" in check.remedy) == maps
+
+
+@pytest.mark.parametrize(("room", "verdict"), [(20, "ok"), (4, "warn"), (1, "fail")])
+def test_room_in_the_engines_folder(tmp_path: Path, room: int, verdict: str) -> None:
+    def ask(address: str) -> doctor.Engine:
+        return engine(address, folder=str(tmp_path))
+
+    check = doctor.check_images_room(["unix:///a"], ask, lambda _: room * 10**9)
+    assert check.verdict == verdict and str(tmp_path) in check.state
+    assert ("data-root" in check.remedy) == (verdict != "ok")
+
+
+def test_room_of_an_engine_elsewhere_is_not_ours(tmp_path: Path) -> None:
+    def ask(address: str) -> doctor.Engine:
+        return engine(address, folder=str(tmp_path))
+
+    assert doctor.check_images_room(["tcp://a:1"], ask, lambda _: 0).verdict == "ok"
+    assert doctor.check_images_room([], ask).verdict == "warn"
+
+
+def test_room_where_the_engine_does_not_answer() -> None:
+    def ask(_: str) -> doctor.Engine:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    assert doctor.check_images_room(["unix:///a"], ask).verdict == "warn"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +190,8 @@ def qemu(version: str = "7.2.22 (Debian)", cpus: str = "  arm1176\n  cortex-a7\n
     ("run", "verdict", "words"),
     [
         (qemu(), "ok", "knows arm1176, cortex-a7"),
-        (qemu(version="10.0.13"), "warn", "untried"),
+        (qemu(version="10.0.13"), "ok", "10.0"),
+        (qemu(version="10.1.2"), "warn", "untried"),
         (qemu(cpus="  arm1176\n"), "fail", "does not know cortex-a7"),
         (qemu(version="x"), "warn", "?"),
     ],
@@ -172,7 +215,37 @@ def test_the_emulator_is_the_one_the_kernel_starts(tmp_path: Path) -> None:
     real.touch()
     (tmp_path / "arm-binfmt-P").symlink_to(real)
     entry = host.BinfmtEntry(True, str(tmp_path / "arm-binfmt-P"), "PF")
-    assert doctor.find_qemu(entry) == str(real)
+    assert doctor.find_qemu(entry) == (str(real), doctor.run_qemu)
+
+
+def test_an_emulator_that_somebody_else_registered_is_asked_through_the_kernel(
+    tmp_path: Path,
+) -> None:
+    """Seen: flag F, and no qemu on disk; `./inv` had nothing to do, and doctor failed for ever."""
+    program = tmp_path / "armhf"
+    program.write_text('#!/bin/sh\necho "${QEMU_VERSION:+qemu-arm version 7.2.9}" "$QEMU_CPU"\n')
+    program.chmod(0o755)
+    entry = host.BinfmtEntry(True, "/gone/with/its/container/qemu-arm", "POCF")
+    found, run = doctor.find_qemu(entry, program)
+    assert found == str(program)
+    assert "7.2.9" in run(found, "--version")
+    assert run(found, "-cpu", "help").split() == ["help"]
+    assert doctor.check_qemu(found, ["help"], run).verdict == "ok"
+
+
+def test_whether_arm_programs_run() -> None:
+    assert doctor.check_arm("").verdict == "ok"
+    assert doctor.check_arm("arch-test says: armhf: not supported").verdict == "fail"
+    assert doctor.check_arm(bootstrap.NO_ARCH_TEST).verdict == "warn"
+
+
+def test_folders_for_temporary_files() -> None:
+    faults = {"/a": "/a is mounted noexec", "/b": ""}
+    folders = [Path("/a"), Path("/b")]
+    check = doctor.check_scratch(folders, lambda folder: faults[str(folder)])
+    assert check.verdict == "ok" and "noexec" in check.state
+    check = doctor.check_scratch(folders[:1], lambda folder: faults[str(folder)])
+    assert check.verdict == "warn" and "TMPDIR" in check.remedy
 
 
 def test_machine() -> None:
@@ -198,6 +271,12 @@ def test_sources(tmp_path: Path) -> None:
 def test_the_rest() -> None:
     assert doctor.check_mmdebstrap(None).verdict == "warn"
     assert doctor.check_mmdebstrap("/usr/bin/mmdebstrap").verdict == "ok"
+    check = doctor.check_mmdebstrap("/usr/bin/mmdebstrap", "newuidmap is not installed")
+    assert check.verdict == "warn" and "newuidmap" in check.state and "./inv" in check.remedy
+    check = doctor.check_mmdebstrap("/usr/bin/mmdebstrap", "the kernel lets no user")
+    assert "sysctl" in check.remedy and "./inv" not in check.remedy
+    assert doctor.check_docker_program(None).verdict == "warn"
+    assert doctor.check_docker_program("/usr/bin/docker").verdict == "ok"
     assert doctor.check_memory(2 * 10**9).verdict == "warn"
     assert doctor.check_memory(8 * 10**9).verdict == "ok"
 

@@ -9,9 +9,8 @@ from typing import Any, cast
 import pytest
 from making import ZEROS, FakeEngine, FakeSources, make_step, quiet, workspace
 
-from crosspi import images
 from crosspi.engine import Engine
-from crosspi.errors import BuildError, DataError, EngineError, HostError
+from crosspi.errors import DataError, EngineError, HostError
 from crosspi.images import Image, base_image, image_repositories, image_step, tools_image
 from crosspi.parts import ROOT, root_image
 from crosspi.plan import Outcome, State, Workspace, execute, pending
@@ -106,14 +105,6 @@ def test_without_mmdebstrap_the_message_says_so(tmp_path: Path) -> None:
     assert caught.value.exit_code == 7
 
 
-def test_a_bootstrap_that_fails_names_its_log(tmp_path: Path, programs: Path) -> None:
-    program(programs, "mmdebstrap", "echo E: no mirror; exit 3")
-    with pytest.raises(BuildError, match="could not make a Debian bookworm") as caught:
-        base(Registry(), tmp_path)
-    assert str(tmp_path / "log") in caught.value.fix
-    assert "E: no mirror" in (tmp_path / "log").read_text()
-
-
 def test_an_image_of_another_architecture_is_not_taken(tmp_path: Path, programs: Path) -> None:
     program(programs, "mmdebstrap", 'printf root > "$4"')
     engine = Registry(pulls=True, architecture="amd64")
@@ -127,11 +118,6 @@ def test_repositories_are_those_of_apts_configuration(tmp_path: Path) -> None:
     engine.output = "http://a/debian/\nhttp://a/debian/\nhttp://b/security\n"
     found = image_repositories(engine(), "i")
     assert found[:2] == ["http://a/debian", "http://b/security"]
-
-
-@pytest.mark.usefixtures("programs")
-def test_without_apt_there_are_no_repositories() -> None:
-    assert images.host_repositories() == []
 
 
 WHEEL = Source.model_validate({"file": ZEROS, "origins": [{"local": "tool.whl"}]})
