@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from crosspi.audit import classes
 from crosspi.audit.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
+from crosspi.audit.code import classes
+from crosspi.audit.code.scan import Scan, scan
 from crosspi.audit.elf import (
     EF_ABI_HARD,
     EF_ABI_SOFT,
@@ -19,7 +20,6 @@ from crosspi.audit.elf import (
     read_header,
 )
 from crosspi.audit.findings import FileFacts, Finding, Severity, finding
-from crosspi.audit.isa import Scan, scan
 from crosspi.audit.law import Law, Promises
 
 BUILD_PATHS = ("/work/", "/src/", "/build/")

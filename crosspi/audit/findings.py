@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from crosspi.audit import classes
+from crosspi.audit.code import classes
 
 Severity = Literal["error", "note"]
 

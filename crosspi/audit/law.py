@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from crosspi.audit.classes import NAMES
+from crosspi.audit.code.classes import NAMES
 
 
 class _Data(BaseModel):

@@ -8,7 +8,7 @@ import capstone
 import pytest
 from arm_files import FOREIGN, HONEST, RETURN, Source, Toolbox
 
-from crosspi.audit import a32, classes
+from crosspi.audit.code import a32, classes
 from crosspi.audit.elf import Elf
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosspi.audit import a32, classes, t32
+from crosspi.audit.code import a32, classes, t32
 
 
 @pytest.mark.parametrize("half", [0x4770, 0xB510, 0x2001, 0xBA08, 0x4668])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from arm_files import FOREIGN, RETURN, Source, Toolbox, words
 
-from crosspi.audit import classes
 from crosspi.audit.attributes import read_attributes
+from crosspi.audit.code import classes
+from crosspi.audit.code.scan import FOLLOWED, MAPPED, Scan, scan
 from crosspi.audit.elf import Elf
-from crosspi.audit.isa import FOLLOWED, MAPPED, Scan, scan
 
 NEON = 0xF2220844
 

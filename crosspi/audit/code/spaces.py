@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from crosspi.audit import a32, t32
+from crosspi.audit.code import a32, t32
 from crosspi.audit.elf import CodeRange
 
 UNKNOWN, ARM, THUMB, DATA = 0, 1, 2, 3

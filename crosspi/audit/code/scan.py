@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 
 import capstone
 
-from crosspi.audit import a32, classes
 from crosspi.audit.attributes import THUMB_ISA, Attributes
-from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
-from crosspi.audit.flow import Tracer
-from crosspi.audit.spaces import (
+from crosspi.audit.code import a32, classes
+from crosspi.audit.code.flow import Tracer
+from crosspi.audit.code.spaces import (
     ARM,
     DATA,
     THUMB,
@@ -28,6 +27,7 @@ from crosspi.audit.spaces import (
     decode_thumb,
     make_space,
 )
+from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crosspi.audit import a32, t32
-from crosspi.audit.classes import ALL
-from crosspi.audit.spaces import (
+from crosspi.audit.code import a32, t32
+from crosspi.audit.code.classes import ALL
+from crosspi.audit.code.spaces import (
     ARM,
     DATA,
     THUMB,
@@ -23,7 +23,7 @@ from crosspi.audit.spaces import (
 )
 
 if TYPE_CHECKING:
-    from crosspi.audit.flow import Tracer
+    from crosspi.audit.code.flow import Tracer
 
 _ARM_WORD, _THUMB_WORD = bytes((ARM, ARM)), bytes((THUMB, THUMB))
 _TABLE_LIMIT = 4096

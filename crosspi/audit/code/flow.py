@@ -18,7 +18,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from crosspi.audit import a32
+from crosspi.audit.code import a32
+from crosspi.audit.code.spaces import (
+    ARM,
+    DATA,
+    THUMB,
+    UNKNOWN,
+    Space,
+    Trace,
+    decode_arm,
+    make_space,
+)
+from crosspi.audit.code.stretches import ArmRun, ThumbRun
 from crosspi.audit.elf import (
     DT_PLTGOT,
     R_ABS32,
@@ -29,8 +40,6 @@ from crosspi.audit.elf import (
     CodeRange,
     Elf,
 )
-from crosspi.audit.spaces import ARM, DATA, THUMB, UNKNOWN, Space, Trace, decode_arm, make_space
-from crosspi.audit.stretches import ArmRun, ThumbRun
 
 _PUSH_LR_16 = 0xB500
 _THUMB_TO_ARM = 0x46C04778  # bx pc; nop: the head of a PLT entry called from Thumb state

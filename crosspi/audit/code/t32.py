@@ -7,9 +7,9 @@ that ARMv4T to ARMv6 know is `thumb`; everything that came with ARMv6T2 is `thum
 
 from __future__ import annotations
 
-from crosspi.audit import a32
-from crosspi.audit.a32 import ADD_PC, BRANCH, INDIRECT, INVALID, LITERAL, TRAP
-from crosspi.audit.classes import DIV, THUMB, THUMB2, V7, V8
+from crosspi.audit.code import a32
+from crosspi.audit.code.a32 import ADD_PC, BRANCH, INDIRECT, INVALID, LITERAL, TRAP
+from crosspi.audit.code.classes import DIV, THUMB, THUMB2, V7, V8
 
 IT = 1 << 21  # opens a block of conditional instructions
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crosspi.audit.classes import (
+from crosspi.audit.code.classes import (
     CRYPTO,
     D32,
     DIV,
