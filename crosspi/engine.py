@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from docker.types import Mount as DockerMount
 
 from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
 from crosspi.host import ROOTLESS, engine_addresses, maps_users
+from crosspi.sources.unpack import unpack
 
 LABEL = "crosspi.owner"
 #: Containers run as the user who calls crosspi, and as this one where that is root.
@@ -292,31 +294,34 @@ class Engine:
             )
         return output.decode()
 
-    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
+    def copy_out(
+        self, image: str, paths: Mapping[str, str], into: Path, *, without: Sequence[str] = ()
+    ) -> None:
         """Copy folders out of an image.
 
         Args:
             image: its tag.
-            paths: folder in the image → name below `into`.
+            paths: folder in the image → name below `into`, which must not exist.
             into: an existing folder.
+            without: globs of what stays there, in each folder.
+
+        Raises:
+            ArchiveError: it holds links that lead out of the folder, devices, or nothing.
         """
         with _engine_errors():
             container = self._client.containers.create(image, ["true"], labels={LABEL: "copy"})
         try:
             for path, name in paths.items():
-                target = into / name
-                target.mkdir(parents=True, exist_ok=True)
-                with _engine_errors():
-                    try:
-                        chunks, _ = container.get_archive(path)
-                    except NotFound:
-                        continue
-                    data = io.BytesIO(b"".join(chunks))
-                subprocess.run(
-                    ["tar", "-x", "--no-same-owner", "--strip-components=1", "-C", str(target)],
-                    input=data.getvalue(),
-                    check=True,
-                )
+                with tempfile.NamedTemporaryFile(dir=into) as archive:
+                    with _engine_errors():
+                        try:
+                            chunks, _ = container.get_archive(path)
+                        except NotFound:
+                            continue
+                        for chunk in chunks:
+                            archive.write(chunk)
+                    archive.flush()
+                    unpack(Path(archive.name), into / name, strip=1, exclude=without)
         finally:
             _remove(container)
 

@@ -16,6 +16,7 @@ from crosspi.plan import Workspace, digest_files
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.store import Cost
+from crosspi.trees import check_tree
 
 #: Lines of a failed step's log that are shown with its error.
 TAIL = 15
@@ -123,6 +124,7 @@ def run_commands(
     environment: Mapping[str, str],
     tmpfs: Sequence[str] = (),
     work_is_result: bool = False,
+    roots: Collection[str] = (),
 ) -> None:
     """Run a step's commands in a build container; its cost goes to the workspace.
 
@@ -133,10 +135,13 @@ def run_commands(
         mounts: what it sees beside its own folders.
         environment: further variables.
         tmpfs: further folders in memory.
-        work_is_result: the work folder is the step's result, not the output folder.
+        work_is_result: the work folder is the step's result, not the output folder. It is full of
+            links that mean the container's folders: only other containers may read it.
+        roots: folders of the output that are root file systems.
 
     Raises:
-        BuildError: one failed; has the log's last lines and its path.
+        BuildError: one failed; has the log's last lines and its path. Or the output holds what
+            may not leave the container.
     """
     other = work.out.parent / "work"
     step = work.out.parent / "step"
@@ -180,6 +185,9 @@ def run_commands(
             why="its last lines:\n" + "\n".join(tail),
             fix="`invoke shell` opens a shell in the same container",
         )
+    check_tree(step, left_by="the build container")
+    if not work_is_result:
+        check_tree(work.out, left_by="the build container", roots=roots)
     used = json.loads((step / "usage.json").read_text(encoding="utf-8"))
     work.cost = Cost(
         cpu=used["cpu"], ccache_hits=used["ccache_hits"], ccache_misses=used["ccache_misses"]

@@ -25,7 +25,7 @@ from crosspi.images import Image, require_architecture
 from crosspi.machine import BuildMachine, driver_digest, folder_digest, run_commands, source_mounts
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Smoke
-from crosspi.sources.spec import ALLOW_UNPINNED, Source
+from crosspi.sources.spec import ALLOW_UNPINNED, InsidePath, PlainName, Source
 from crosspi.targets import Toolchain
 from crosspi.variants import documents
 
@@ -52,7 +52,7 @@ def _mount_name(value: str) -> str:
 class PartSmoke(Smoke):
     """How a part's root is tested; `folders` of other parts' results: name → part."""
 
-    folders: dict[str, str] = {}
+    folders: dict[PlainName, str] = {}
 
 
 class PartData(Model):
@@ -63,9 +63,9 @@ class PartData(Model):
     summary: str
     licence: str
     homepage: str
-    image: str = Field(description="the folder of dockerfiles/ with the tools")
-    script: str = "build.sh"
-    sources: dict[str, Source] = {}
+    image: PlainName = Field(description="the folder of dockerfiles/ with the tools")
+    script: InsidePath = "build.sh"
+    sources: dict[PlainName, Source] = {}
     needs: dict[Annotated[str, AfterValidator(_mount_name)], str] = Field(
         default={}, description="folder in the container → part"
     )
@@ -185,6 +185,7 @@ def part_step(
                 "JOBS": str(machine.jobs),
                 **part.data.environment,
             },
+            roots=(ROOT,),
         )
 
     inputs = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
     """
 
     def act(work: Workspace) -> None:
-        engine().copy_out(image.tag, {IN_IMAGE: "python"}, work.out)
+        # The interpreter's own name there is a link, which means a file of the image.
+        engine().copy_out(image.tag, {IN_IMAGE: "python"}, work.out, without=["python"])
         folder = work.out / "python"
         for name in ("include", "sysconfigdata.py", "pip-version"):
             if not (folder / name).exists():
@@ -66,9 +68,7 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
                     fix="correct what makes the image: see toolchains/pythons.yaml",
                 )
             (folder / name).rename(work.out / name)
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder)
         without_crypt(work.out / "include")
         variables = read_sysconfigdata(work.out / "sysconfigdata.py")
         check_version(variables, work.out / "include", cell)

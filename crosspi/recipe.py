@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 from crosspi.audit.law import Promises
 from crosspi.document import Document, Fault, Location, Model
 from crosspi.errors import DataError, UsageError, did_you_mean
-from crosspi.sources.spec import ALLOW_UNPINNED, Source
+from crosspi.sources.spec import ALLOW_UNPINNED, Glob, InsidePath, PlainName, Source
 from crosspi.variants import FIELD, documents
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
@@ -55,16 +55,9 @@ def _requirement(value: str) -> str:
     return value
 
 
-def _relative(value: str) -> str:
-    if value.startswith("/") or ".." in value.split("/"):
-        raise ValueError(f"'{value}' must stay inside the wheel: no leading '/', no '..'")
-    return value
-
-
 VersionText = Annotated[str, AfterValidator(_version)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
-RelativePath = Annotated[str, AfterValidator(_relative)]
 Scalar = str | bool | int
 
 
@@ -92,7 +85,7 @@ class CMakeBuild(Model):
 
     system: Literal["cmake"]
     source: str
-    folder: RelativePath = "."
+    folder: InsidePath = "."
     writable: tuple[str, ...] = ()
     options: dict[str, Scalar] = {}
     flags: tuple[str, ...] = ()
@@ -155,7 +148,7 @@ Build = Annotated[CMakeBuild | Pep517Build | SetuptoolsBuild, Field(discriminato
 class WheelFile(Model):
     """A file or folder that goes into the wheel: a copy, or a short text."""
 
-    to: RelativePath
+    to: InsidePath
     source: str | None = Field(default=None, alias="from")
     text: str | None = None
 
@@ -163,7 +156,7 @@ class WheelFile(Model):
 class Licence(Model):
     """The licence of something that ends up in the wheel."""
 
-    of: str
+    of: PlainName
     source: str = Field(alias="from")
 
 
@@ -173,7 +166,7 @@ class Wheel(Model):
     files: tuple[WheelFile, ...] = ()
     licences: tuple[Licence, ...] = ()
     classifiers: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[Glob, ...] = ()
 
 
 class Requires(Model):
@@ -189,8 +182,8 @@ class Smoke(Model):
     The sources of `full_data` are for the level full alone: no build sees them.
     """
 
-    data: dict[str, str] = {}
-    full_data: dict[str, str] = {}
+    data: dict[str, InsidePath] = {}
+    full_data: dict[str, InsidePath] = {}
     timeout_minutes: int = Field(default=15, ge=1, le=240)
     full_timeout_minutes: int = Field(default=120, ge=1, le=1440)
 
@@ -214,8 +207,8 @@ class RecipeData(Model):
     default: bool = False
     pythons: Specifier
     unsupported: dict[Specifier, str] = {}
-    sources: dict[str, Source] = Field(min_length=1)
-    patches: dict[str, tuple[str, ...]] = {}
+    sources: dict[PlainName, Source] = Field(min_length=1)
+    patches: dict[str, tuple[InsidePath, ...]] = {}
     build: Build
     wheel: Wheel = Wheel()
     requires: Requires = Requires()

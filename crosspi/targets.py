@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from crosspi.audit.law import Law
 from crosspi.document import Document, Fault, Model
 from crosspi.errors import DataError, UsageError, did_you_mean
+from crosspi.sources.spec import InsidePath, PlainName
 
 #: Files of `toolchains/` that are no toolchains.
 PYTHONS, OTHERS = "pythons.yaml", "others.yaml"
@@ -59,7 +60,7 @@ class EmulatedBoard(Model):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     plays: str
     cpu: Annotated[str, Field(min_length=1)]
-    cpuinfo: str
+    cpuinfo: InsidePath
     note: str = ""
 
 
@@ -112,8 +113,8 @@ class Toolchain:
 class PackagedPython(Model):
     """A target's interpreter from a distribution's packages: a folder of `dockerfiles/`."""
 
-    image: str
-    suite: str
+    image: PlainName
+    suite: PlainName
     architecture: str
 
 

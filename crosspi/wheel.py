@@ -27,6 +27,7 @@ from crosspi.errors import BuildError
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell
+from crosspi.trees import check_members, check_tree
 
 #: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -47,10 +48,13 @@ def wheel_step(recipe: Recipe, cell: Cell, built: Step, number: int = 0) -> Step
     def act(work: Workspace) -> None:
         tree = work.out.parent / "tree"
         result = work.results[built.name]
+        check_tree(result, left_by=f"the build of {recipe.name}")
         shutil.copytree(result / "tree", tree, symlinks=True)
         info = dist_info(recipe, tree)
         if (result / "licenses").is_dir():
-            shutil.copytree(result / "licenses", info / "licenses", dirs_exist_ok=True)
+            licences = info / "licenses"
+            shutil.copytree(result / "licenses", licences, symlinks=True, dirs_exist_ok=True)
+        check_members(tree, left_by=f"the build of {recipe.name}")
         path = make_wheel(tree, info, cell, work.out, number)
         work.notes["file"] = path.name
         work.notes["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -91,7 +95,10 @@ def dist_info(recipe: Recipe, tree: Path) -> Path:
         )
     for pattern in data.wheel.exclude:
         for path in list(tree.glob(pattern)):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:  # gone already where the folder around it matched as well
+                path.unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
     for generated in ("RECORD", "WHEEL"):
         (folder / generated).unlink(missing_ok=True)

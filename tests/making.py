@@ -229,8 +229,10 @@ class FakeEngine:
         self.imported[tag] = (layer.read_bytes(), platform)
         self.images[tag] = platform.split("/")[1]
 
-    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
-        del image
+    def copy_out(
+        self, image: str, paths: Mapping[str, str], into: Path, *, without: Sequence[str] = ()
+    ) -> None:
+        del image, without
         for name in paths.values():
             for inner, text in self.copied.items():
                 path = into / name / inner

@@ -374,7 +374,7 @@ def test_folders_are_copied_out_of_an_image(tmp_path: Path) -> None:
     client.container.archives = {"/opt/python": archive.getvalue()}
     engine(client).copy_out("i", {"/opt/python": "python", "/absent": "absent"}, tmp_path)
     assert (tmp_path / "python" / "include" / "x.h").read_text() == "x"
-    assert list((tmp_path / "absent").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["python"]
     assert client.container.removed == 1
 
 

@@ -184,6 +184,33 @@ def test_excluded_files_are_left_out(tmp_path: Path) -> None:
     assert list((folder / "other").iterdir()) == []
 
 
+def test_what_is_excluded_may_lie_in_what_is_excluded(tmp_path: Path) -> None:
+    recipe = load_recipe(tmp_path / "recipes", PEP517 + 'wheel: {exclude: ["**/tests", "**/l"]}\n')
+    folder = backend_tree(tmp_path / "tree")
+    (folder / "tests" / "inner" / "tests").mkdir(parents=True)
+    (folder / "kept").mkdir()
+    (folder / "kept" / "file").write_text("x")
+    (folder / "l").symlink_to("kept")  # the link goes, not what it means
+    dist_info(recipe, folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["kept", "other-2.0.dist-info", "other.py"]
+    assert (folder / "kept" / "file").is_file()
+
+
+def test_a_link_to_a_file_is_packed_as_a_file_and_others_are_told(
+    tmp_path: Path, recipe: Recipe, cell: Cell
+) -> None:
+    before = make_step("build", "pack-cp311-toy")
+    step = wheel_step(recipe, cell, before)
+    result = built(tmp_path / "built")
+    (result / "tree" / "pack" / "same").symlink_to("__init__.py")
+    work = workspace(tmp_path / "good", {before.name: result})
+    step.action(work)
+    assert read(wheel_in(work.out), "pack/same") == "version = '1.0'\n"
+    (result / "tree" / "folder").symlink_to("pack")
+    with pytest.raises(BuildError, match="cannot hold"):
+        step.action(workspace(tmp_path / "bad", {before.name: result}))
+
+
 def test_a_name_with_a_hyphen_is_written_with_an_underscore(tmp_path: Path) -> None:
     recipe = load_recipe(tmp_path / "recipes", CMAKE.replace("name: pack", "name: my-pack"))
     folder = tree(tmp_path / "tree")

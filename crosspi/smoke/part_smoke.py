@@ -58,7 +58,7 @@ def part_smoke_step(
         }
         data.update({name: work.results[step.name] / name for name, step in folders.items()})
         for name, folder in data.items():
-            if not folder.is_dir():
+            if folder.is_symlink() or not folder.is_dir():
                 raise SmokeError(
                     f"there is no data folder '{name}' for the smoke test of {part.name}",
                     where=str(folder),

@@ -20,6 +20,7 @@ from crosspi.smoke.judging import Run, current_test, judge, junit
 from crosspi.sources.cache import SourceCache
 from crosspi.store import Cost
 from crosspi.targets import Cell, EmulatedBoard
+from crosspi.trees import check_tree
 from crosspi.wheel import wheel_in
 
 _HERE = Path(__file__).parent
@@ -178,6 +179,7 @@ def run_on_board(
 
     Raises:
         SmokeError: it did not end within these minutes, beside those of `judge`.
+        BuildError: what it wrote is not only files.
     """
     printed: list[str] = []
 
@@ -188,6 +190,7 @@ def run_on_board(
     try:
         code = engine.run(job, log=work.log, line=line, timeout=60 * minutes)
     except TimeoutError as error:
+        check_tree(work.out, left_by="the smoke test")
         raise SmokeError(
             f"the smoke test did not end within {minutes} minutes",
             where=f"{cell.identifier} on {board.name}, in the test {current_test(work.out)[0]}",
@@ -195,6 +198,7 @@ def run_on_board(
             fix=f"the whole log is in {work.log}; if the test is only slow, raise "
             "smoke.timeout_minutes in its YAML file",
         ) from error
+    check_tree(work.out, left_by="the smoke test")
     return judge(Run(work.out, code, printed, cell, board, work.log, about))
 
 

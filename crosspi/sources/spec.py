@@ -39,6 +39,7 @@ from crosspi.sources.urls import redact
 ALLOW_UNPINNED: Mapping[str, bool] = {"allow_unpinned": True}
 UNPINNED = "unpinned"
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -66,6 +67,21 @@ def _glob(value: str) -> str:
     return value
 
 
+def _inside(value: str) -> str:
+    if value.startswith("/") or ".." in value.split("/") or "\0" in value:
+        raise ValueError(f"'{value}' must stay inside its folder: no leading '/', no '..'")
+    return value
+
+
+def _plain_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"'{value}' becomes the name of a folder: letters, digits, '-', '_', '.' and '+', "
+            "a letter or digit first"
+        )
+    return value
+
+
 def _file_name(value: str) -> str:
     if not value or "/" in value or "\0" in value or value in (".", ".."):
         raise ValueError(f"'{value}' must be the plain name of a file, without a folder")
@@ -74,6 +90,10 @@ def _file_name(value: str) -> str:
 
 Sha256 = Annotated[str, BeforeValidator(_hex)]
 RelativeFolder = Annotated[str, AfterValidator(_relative)]
+#: A path that starts at some folder and does not leave it.
+InsidePath = Annotated[str, AfterValidator(_inside)]
+#: What becomes the name of a folder, on the host or in a container.
+PlainName = Annotated[str, AfterValidator(_plain_name)]
 Glob = Annotated[str, AfterValidator(_glob)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 
