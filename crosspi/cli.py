@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from crosspi import caches
 from crosspi.console import Console
 from crosspi.errors import CrosspiError, Interrupted, from_os_error
 from crosspi.paths import Paths
@@ -29,13 +31,25 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def session(
-    *, verbose: bool = False, json: bool = False, offline: bool = False
+    *, verbose: bool = False, json: bool = False, offline: bool = False, works: bool = False
 ) -> Iterator[Project]:
-    """A project with a console; leaves the process with the right exit code on errors."""
+    """A project with a console; leaves the process with the right exit code on errors.
+
+    Args:
+        verbose, json: what the user sees.
+        offline: open no socket.
+        works: it reads and writes the caches, which stay until it ends.
+    """
     signal.signal(signal.SIGTERM, _terminate)
-    with Console(verbose=verbose, json=json) as console:
+    with ExitStack() as stack:
+        # Whatever the user's own: containers are another user where crosspi is root, and they
+        # must read what is made here.
+        stack.callback(os.umask, os.umask(0o022))
+        console = stack.enter_context(Console(verbose=verbose, json=json))
         project = Project(Paths.from_environment(PROJECT), console, offline=offline)
         try:
+            if works:
+                stack.enter_context(caches.in_use(project.paths.cache))
             yield project
         except CrosspiError as error:
             console.error(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from crosspi import report
+from crosspi import caches, report
 from crosspi.audit.law import Law, Promises
 from crosspi.cli import session
 from crosspi.console import size
@@ -46,7 +45,7 @@ def build(
     level: str,
 ) -> None:
     """Build, audit, smoke-test and publish."""
-    with session(verbose=verbose, json=json, offline=offline) as project:
+    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
         _check_level(level)
         project.jobs = _jobs(jobs) or project.jobs
         request = project.request(target, python, recipe)
@@ -74,7 +73,7 @@ def matrix(
     """Build all boards × all Pythons × the default recipes, or what of them is selected."""
     from crosspi import matrix as matrices
 
-    with session(verbose=verbose, json=json, offline=offline) as project:
+    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
         _check_level(level)
         project.jobs = _jobs(jobs) or project.jobs
         if junit and not Path(junit).absolute().parent.is_dir():
@@ -109,7 +108,7 @@ def smoke(
     json: bool,
 ) -> None:
     """Run only smoke tests again, and what they need."""
-    with session(verbose=verbose, json=json, offline=offline) as project:
+    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
         _check_level(level)
         request = project.request(target, python, recipe)
         wheels = Graph(project, level=level).wheels(request)
@@ -213,7 +212,7 @@ def law_of(wheel: Path, toolchain: Toolchain, targets: Targets) -> Law:
 
 def fetch(recipe: Sequence[str], *, offline: bool) -> None:
     """Fetch and verify sources; of those without a pin, tell it."""
-    with session(offline=offline) as project:
+    with session(offline=offline, works=True) as project:
         recipes = Recipes.load(project.paths.recipes, unpinned=True)
         parts = load_parts(project.paths.recipes, unpinned=True).values()
         words = split_words(recipe, "--recipe")
@@ -387,7 +386,7 @@ def shell(target: str, python: str, recipe: str) -> None:
     """A shell in a build container."""
     from crosspi.compiling import shell_job
 
-    with session() as project:
+    with session(works=True) as project:
         if not target:
             raise UsageError("for which board?", where="--target", fix="for example --target pi3")
         toolchain = project.targets.toolchain(target)
@@ -446,18 +445,27 @@ def clean(*, everything: bool, yes: bool) -> None:
         folders = [project.paths.store, project.paths.logs]
         if everything:
             folders += [project.paths.cache / n for n in ("sources", "ccache", "zig")]
-        rows = [(str(f), size(_bytes(f))) for f in folders if f.exists()]
+        folders = [folder for folder in folders if folder.exists()]
+        rows = [(str(f), size(_bytes(f))) for f in folders]
         images = project.engine().images() if everything else []
         rows += [(f"image {tag}", size(count)) for tag, count in images]
         project.console.table("can be made again", ("what", "size"), rows)
         if not yes:
             project.console.line("nothing was removed: say --yes (wheels in dist/ always stay)")
             return
-        for folder in folders:
-            if folder.exists():
-                shutil.rmtree(folder)
-        for tag, _ in images:
-            project.engine().remove_image(tag)
+        if foreign := [str(folder) for folder in folders if not caches.is_ours(folder)]:
+            raise UsageError(
+                "nothing was removed: some folders do not carry crosspi's mark",
+                where="\n".join(foreign),
+                why=f"crosspi puts a file {caches.TAG} into what it makes; these were there before "
+                "it, or an older crosspi made them",
+                fix="look into them; what may go, remove yourself: rm -r " + " ".join(foreign),
+            )
+        with caches.alone(project.paths.cache):
+            for folder in folders:
+                caches.remove(folder)
+            for tag, _ in images:
+                project.engine().remove_image(tag)
 
 
 def _bytes(folder: Path) -> int:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -30,10 +31,9 @@ from docker.types import Mount as DockerMount
 from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
 from crosspi.host import ROOTLESS, engine_addresses, maps_users
 from crosspi.sources.unpack import unpack
+from crosspi.users import container_user, readable
 
 LABEL = "crosspi.owner"
-#: Containers run as the user who calls crosspi, and as this one where that is root.
-UNPRIVILEGED = 1000
 Line = Callable[[str], None]
 
 
@@ -67,28 +67,17 @@ class Job:
     workdir: str = "/"
 
 
-def container_user() -> tuple[int, int]:
-    """The user and group that jobs run as: never root."""
-    uid, gid = os.getuid(), os.getgid()
-    return (uid, gid) if uid else (UNPRIVILEGED, UNPRIVILEGED)
-
-
 def owner(pid: int) -> str:
     """The label of a process's containers: several machines may share an engine."""
     return f"{socket.gethostname()}:{pid}"
 
 
-def give_to_container_user(folder: Path) -> None:
-    """Let jobs write a folder (needed only where crosspi itself runs as root)."""
-    if os.getuid() == 0:
-        os.chown(folder, *container_user())
-
-
 class Engine:
     """A connection to the engine. Use `Engine.connect()`."""
 
-    def __init__(self, client: docker.DockerClient) -> None:
+    def __init__(self, client: docker.DockerClient, where: str = "") -> None:
         self._client = client
+        self._where = where
 
     @classmethod
     def connect(cls) -> Engine:
@@ -108,7 +97,7 @@ class Engine:
             raise EngineError(
                 "this engine is rootless", where=where, why=f"crosspi cannot use it: {ROOTLESS}"
             )
-        return cls(client)
+        return cls(client, where)
 
     def version(self) -> str:
         """Name, version and storage driver, for people."""
@@ -244,14 +233,29 @@ class Engine:
             EngineError: the engine refused, or died meanwhile.
             TimeoutError: it was killed.
         """
+        with contextlib.ExitStack() as stack:
+            container = self._create(job, stack)
+            return self._watch(container, log, line, timeout)
+
+    def _create(
+        self, job: Job, stack: contextlib.ExitStack, *, terminal: bool | None = None
+    ) -> Container:
+        """Make a job's container, which is removed at the end of `stack`.
+
+        Args:
+            job: what to run.
+            stack: keeps what the container needs.
+            terminal: for people: somebody types, at a terminal or not.
+        """
         user, group = container_user()
+        sources = [m.source if m.writable else readable(m.source, stack) for m in job.mounts]
         with _engine_errors():
-            container = self._client.containers.create(
+            container: Container = self._client.containers.create(
                 job.image,
                 list(job.argv),
                 mounts=[
-                    DockerMount(m.target, str(m.source), type="bind", read_only=not m.writable)
-                    for m in job.mounts
+                    DockerMount(m.target, str(source), type="bind", read_only=not m.writable)
+                    for m, source in zip(job.mounts, sources, strict=True)
                 ],
                 environment={"HOME": "/tmp", **job.environment},
                 tmpfs=dict.fromkeys(job.tmpfs, "exec,mode=1777"),
@@ -262,7 +266,13 @@ class Engine:
                 security_opt=["no-new-privileges"],
                 labels={LABEL: owner(os.getpid())},
                 init=True,
+                tty=bool(terminal),
+                stdin_open=terminal is not None,
             )
+        stack.callback(_remove, container)
+        return container
+
+    def _watch(self, container: Container, log: Path, line: Line, timeout: float | None) -> int:
         late = threading.Event()
 
         def kill() -> None:
@@ -281,7 +291,6 @@ class Engine:
         finally:
             if timer:
                 timer.cancel()
-            _remove(container)
         if late.is_set():
             raise TimeoutError
         return code
@@ -326,24 +335,24 @@ class Engine:
             _remove(container)
 
     def shell(self, job: Job) -> int:
-        """Run a job's container with this terminal (needs the docker or podman program)."""
-        user, group = container_user()
-        command = ["docker", "run", "--rm", "--interactive", "--network=none", "--cap-drop=ALL"]
-        if os.isatty(0):
-            command.append("--tty")
-        command += [f"--user={user}:{group}", f"--workdir={job.workdir}", "--env=HOME=/tmp"]
-        command += [f"--tmpfs={path}:exec,mode=1777" for path in job.tmpfs]
-        for mount in job.mounts:
-            mode = "rw" if mount.writable else "ro"
-            command.append(f"--volume={mount.source}:{mount.target}:{mode}")
-        command += [f"--env={name}={value}" for name, value in job.environment.items()]
-        try:
-            return subprocess.call([*command, job.image, *job.argv])
-        except FileNotFoundError as error:
+        """Run a job's container with this terminal; the docker program only ties them together.
+
+        Raises:
+            EngineError: there is no docker program, or the engine refused.
+        """
+        program = shutil.which("docker")
+        if program is None:
             raise EngineError(
                 "the docker program is not installed",
-                fix="install docker.io (or podman-docker), or use `invoke build` without a shell",
-            ) from error
+                fix="install docker.io or docker-cli, or use `invoke build` without a shell",
+            )
+        # The engine that is used here, whatever the program's own configuration says.
+        environment = {**os.environ, "DOCKER_HOST": self._where}
+        environment.pop("DOCKER_CONTEXT", None)
+        with contextlib.ExitStack() as stack:
+            container = self._create(job, stack, terminal=os.isatty(0))
+            command = [program, "start", "--attach", "--interactive", str(container.id)]
+            return subprocess.call(command, env=environment)
 
     def remove_stale(self) -> int:
         """Remove containers whose crosspi is gone (killed); returns how many."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from crosspi import builders
 from crosspi.builders import Command
-from crosspi.engine import Engine, Job, Mount, give_to_container_user
+from crosspi.caches import make_cache
+from crosspi.engine import Engine, Job, Mount
 from crosspi.errors import BuildError, disk_full, tells_disk_full
 from crosspi.images import Image
 from crosspi.plan import Workspace, digest_files
@@ -17,6 +18,7 @@ from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.store import Cost
 from crosspi.trees import check_tree
+from crosspi.users import give_to_container_user
 
 #: Lines of a failed step's log that are shown with its error.
 TAIL = 15
@@ -89,7 +91,7 @@ def build_job(
     caches = {"ccache": machine.caches / "ccache", "zig": machine.caches / "zig"}
     for path in caches.values():
         if not path.is_dir():
-            path.mkdir(parents=True)
+            make_cache(path)
             give_to_container_user(path)
     return Job(
         image=machine.image.tag,

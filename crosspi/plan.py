@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
 from crosspi.errors import CrosspiError, Interrupted, StoreError, from_os_error
 from crosspi.store import Cost, Entry, Store
@@ -238,7 +239,7 @@ def _stored(step: Step, entry: Entry) -> Outcome:
 
 
 def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool) -> Outcome:
-    logs.mkdir(parents=True, exist_ok=True)
+    make_cache(logs, known=OF_SETUP)
     log = logs / f"{step.kind}-{step.subject}.log"
     with console.step(step.name) as shown:
 

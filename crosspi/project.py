@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
 from crosspi.engine import Engine
 from crosspi.errors import DataError, UsageError, did_you_mean
@@ -109,7 +110,7 @@ class Project:
     def _repositories(self) -> list[str]:
         """Debian's repositories as the base image's apt configuration names them."""
         log = self.paths.logs / "base-image.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        make_cache(log.parent, known=OF_SETUP)
         data = image_data(self.paths.dockerfiles / TOOLS)
         image = base_image(
             self.engine(), data.suite, data.architecture, log=log, line=self.console.line

@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from crosspi.caches import make_cache
 from crosspi.errors import StoreError
 from crosspi.files import write_text
 
@@ -133,8 +134,9 @@ class Store:
             kind, subject, key: the step.
             waiting: called once if another process holds it.
         """
+        make_cache(self.root)
         folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{kind}-{subject}-{key[:KEY_DIGITS]}.lock")
         try:
             lock.acquire(timeout=0)
@@ -154,6 +156,7 @@ class Store:
         """
         folder = self.root / "drafts" / f"{kind}-{subject}-{key[:KEY_DIGITS]}"
         _remove(folder)
+        make_cache(self.root)
         draft = Draft(folder=folder)
         draft.out.mkdir(parents=True)
         try:

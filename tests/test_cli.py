@@ -123,3 +123,14 @@ def test_every_task_has_help_and_an_example() -> None:
         assert f" {name} " in listed
         task = getattr(tasks, name + "_" if name == "list" else name)
         assert f"invoke {name}" in str(task.__doc__)
+
+
+def test_what_is_made_can_be_read_by_containers_whatever_the_users_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with session():
+            (tmp_path / "file").write_text("x")
+        assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)

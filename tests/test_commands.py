@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from making import host_path, tiny_wheel
 from projects import Board, ask, project_at
 
-from crosspi import commands
+from crosspi import caches, commands
+from crosspi.cli import session
 from crosspi.engine import Engine, Job
 from crosspi.errors import NotAWheelError, SmokeError
 from crosspi.index import listing, manifest_of
@@ -249,7 +251,7 @@ def test_cleaning_only_says_what_would_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "cache" / "store" / "x"
-    kept.parent.mkdir(parents=True)
+    caches.make_cache(kept.parent)
     kept.write_text("x")
     commands.clean(everything=False, yes=False)
     assert kept.exists()
@@ -265,6 +267,59 @@ def test_cleaning_leaves_wheels_and_sources(tmp_path: Path) -> None:
         path.write_text("x")
     commands.clean(everything=False, yes=True)
     assert all(path.exists() for path in kept)
+
+
+@pytest.mark.parametrize("tag", [None, "Signature: 8a477f597d28d172789f06886806bc55\n# by another"])
+def test_cleaning_touches_no_folder_of_somebody_else(
+    tmp_path: Path, ends: Ends, tag: str | None
+) -> None:
+    """CROSSPI_CACHE=/srv, and there was a /srv/store."""
+    theirs = tmp_path / "cache" / "store" / "x"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("x")
+    if tag:
+        (theirs.parent / caches.TAG).write_text(tag)
+    ours = tmp_path / "cache" / "logs" / "x"
+    caches.make_cache(ours.parent)
+    ours.write_text("x")
+    code, text = ends(commands.clean, everything=False, yes=True)
+    assert code == 2
+    assert f"rm -r {theirs.parent}" in text
+    assert str(ours.parent) not in text.split("usage error")[1]
+    assert theirs.exists()
+    assert ours.exists()
+
+
+def test_cleaning_removes_nothing_while_a_build_runs(tmp_path: Path, ends: Ends) -> None:
+    kept = tmp_path / "cache" / "store" / "x"
+    caches.make_cache(kept.parent)
+    kept.write_text("x")
+    with session(works=True):
+        code, text = ends(commands.clean, everything=False, yes=True)
+    assert code == 12
+    assert "another crosspi works with this cache" in text
+    assert kept.exists()
+    commands.clean(everything=False, yes=True)
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("name", ["build", "matrix", "smoke", "fetch", "shell"])
+def test_what_works_with_the_cache_holds_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def session(**options: bool) -> NoReturn:
+        asked.append(options.get("works"))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(commands, "session", session)
+    function = getattr(commands, name)
+    values: dict[str, Any] = {
+        key: False if kind.annotation == "bool" else ""
+        for key, kind in inspect.signature(function).parameters.items()
+    }
+    with pytest.raises(ZeroDivisionError):
+        function(**values)
+    assert asked == [True]
 
 
 def test_a_shell_needs_a_board(ends: Ends) -> None:

@@ -16,12 +16,15 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from crosspi.engine import LABEL, Engine, Job, Mount, container_user, owner
+from crosspi.engine import LABEL, Engine, Job, Mount, owner
 from crosspi.errors import BuildError, DiskFullError, EngineError
+from crosspi.users import container_user
 
 
 class FakeContainer:
     """Stands in for a container of the SDK."""
+
+    id = "0123abcd"
 
     def __init__(self, output: list[bytes], code: int = 0, labels: Mapping[str, str] = {}) -> None:
         self.output = output
@@ -380,19 +383,84 @@ def test_folders_are_copied_out_of_an_image(tmp_path: Path) -> None:
 
 def test_a_shell_needs_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    client = FakeClient()
     with pytest.raises(EngineError, match="docker program is not installed"):
-        engine(FakeClient()).shell(Job("i", ["bash"]))
+        engine(client).shell(Job("i", ["bash"]))
+    assert client.created == []
 
 
-def test_a_shell_is_as_confined_as_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[list[str]] = []
+@pytest.fixture
+def docker_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A program that notes what it was called with."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$DOCKER_HOST" "$DOCKER_CONTEXT" "$@" >{tmp_path}/called\nexit 3\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path / "called"
 
-    def call(command: list[str]) -> int:
-        called.append(command)
-        return 0
 
-    monkeypatch.setattr("crosspi.engine.subprocess.call", call)
-    engine(FakeClient()).shell(Job("i", ["bash"], mounts=[Mount(Path("/a"), "/src")]))
-    (command,) = called
-    assert {"--network=none", "--cap-drop=ALL", "--volume=/a:/src:ro"} <= set(command)
-    assert "--user={}:{}".format(*container_user()) in command
+@pytest.mark.usefixtures("docker_program")
+def test_a_shell_is_the_same_container_as_a_job(tmp_path: Path) -> None:
+    """All but that somebody types: nothing is said twice, so nothing can differ."""
+    mounts = [Mount(tmp_path / "none", "/src")]
+    job = Job("i", ["bash"], mounts=mounts, tmpfs=["/x"], environment={"A": "b"})
+    shell, run = FakeClient(), FakeClient()
+    engine(shell).shell(job)
+    engine(run).run(job, log=tmp_path / "log", line=lambda _: None)
+    (one,), (other,) = shell.created, run.created
+    differs = {key for key in one | other if one.get(key) != other.get(key)}
+    assert differs <= {"tty", "stdin_open"}
+    assert one["stdin_open"] and not other["stdin_open"] and not other["tty"]
+    assert one["security_opt"] == ["no-new-privileges"]
+    assert one["init"] is True
+
+
+def test_a_shell_uses_the_engine_that_was_found_and_leaves_nothing(
+    docker_program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://other")
+    monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    client = FakeClient()
+    found = Engine(cast(docker.DockerClient, client), "unix:///found.sock")
+    assert found.shell(Job("i", ["bash"])) == 3
+    assert docker_program.read_text().split() == [
+        "unix:///found.sock",
+        *("start", "--attach", "--interactive", client.container.id),
+    ]
+    assert client.container.removed == 1
+
+
+def test_what_the_containers_user_cannot_read_is_mounted_as_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosspi.users.container_user", lambda: (4711, 4711))
+    for name in ("closed", "open", "out"):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / "file").write_text(name)
+    (tmp_path / "open").chmod(0o755)
+    mounts = [
+        Mount(tmp_path / "closed", "/closed"),
+        Mount(tmp_path / "open", "/open"),
+        Mount(tmp_path / "out", "/out", writable=True),
+        Mount(tmp_path / "none", "/none"),
+    ]
+    client = FakeClient()
+    seen: dict[str, str] = {}
+
+    def start() -> None:
+        for mount in client.created[0]["mounts"]:
+            seen[mount["Target"]] = mount["Source"]
+        copy = Path(seen["/closed"])
+        assert (copy / "file").read_text() == "closed"
+        assert copy.stat().st_mode & 0o005 == 0o005
+
+    monkeypatch.setattr(client.container, "start", start)
+    run(client, tmp_path, Job("i", ["x"], mounts=mounts))
+    assert not Path(seen["/closed"]).exists()
+    assert (tmp_path / "closed").stat().st_mode & 0o777 == 0o700
+    assert [seen[f"/{name}"] for name in ("open", "out", "none")] == [
+        str(tmp_path / name) for name in ("open", "out", "none")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from crosspi.engine import Engine, give_to_container_user
+from crosspi.engine import Engine
 from crosspi.errors import DataError, SmokeError
 from crosspi.images import Image
 from crosspi.parts import Part
@@ -13,6 +13,7 @@ from crosspi.recipe import Smoke
 from crosspi.smoke.running import board_job, record, run_on_board, test_inputs
 from crosspi.sources.cache import SourceCache
 from crosspi.targets import Cell
+from crosspi.users import give_to_container_user
 
 
 def part_smoke_step(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosspi.engine import Engine, Job, Mount, give_to_container_user
+from crosspi.engine import Engine, Job, Mount
 from crosspi.errors import SmokeError
 from crosspi.images import Image
 from crosspi.index import write_index
@@ -21,6 +21,7 @@ from crosspi.sources.cache import SourceCache
 from crosspi.store import Cost
 from crosspi.targets import Cell, EmulatedBoard
 from crosspi.trees import check_tree
+from crosspi.users import give_to_container_user
 from crosspi.wheel import wheel_in
 
 _HERE = Path(__file__).parent

@@ -21,6 +21,7 @@ from pathlib import Path
 import requests
 from filelock import FileLock, Timeout
 
+from crosspi.caches import make_cache
 from crosspi.errors import (
     ArchiveError,
     CrosspiError,
@@ -223,7 +224,7 @@ class SourceCache:
         if not site.folder.is_dir():
             self._log(f"{name}: CROSSPI_SOURCES: {site.folder} is no folder")
             return
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_cache(self.root)
         if source.kind == "file":
             found = site.by_hash([source.digest])
             named = site.by_name(origin.filename for origin in source.origins)
@@ -465,8 +466,9 @@ class SourceCache:
 
     @contextlib.contextmanager
     def _lock(self, key: str, name: str) -> Iterator[None]:
+        make_cache(self.root)
         folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{key}.lock")
         try:
             lock.acquire(timeout=0.2)

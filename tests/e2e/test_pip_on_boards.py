@@ -12,13 +12,14 @@ import pytest
 from making import tiny_wheel
 
 from crosspi.console import Console
-from crosspi.engine import Job, Mount, give_to_container_user
+from crosspi.engine import Job, Mount
 from crosspi.graph import Graph
 from crosspi.index import write_index
 from crosspi.paths import Paths
 from crosspi.plan import execute
 from crosspi.project import Project
 from crosspi.targets import Cell
+from crosspi.users import give_to_container_user
 
 pytestmark = pytest.mark.e2e
 

@@ -10,11 +10,12 @@ import pytest
 from crosspi.audit.elf import EF_ABI_HARD, read_header
 from crosspi.compiling import toolchain_script
 from crosspi.console import Console
-from crosspi.engine import Job, Mount, give_to_container_user
+from crosspi.engine import Job, Mount
 from crosspi.graph import Graph
 from crosspi.paths import Paths
 from crosspi.plan import execute
 from crosspi.project import Project
+from crosspi.users import give_to_container_user
 
 pytestmark = pytest.mark.e2e
 

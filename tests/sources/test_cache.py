@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
+from crosspi import caches
 from crosspi.errors import (
     ArchiveError,
     BuildError,
@@ -73,9 +74,9 @@ def sha(data: bytes) -> str:
 
 
 def in_cache(folder: Path) -> list[str]:
-    """What is in a cache folder apart from locks and empty folders."""
+    """What is in a cache folder apart from locks, its mark and empty folders."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in found if path.parts[0] != "locks")
+    return sorted(str(path) for path in found if path.parts[0] not in ("locks", caches.TAG))
 
 
 def test_an_url_becomes_a_tree_and_is_not_fetched_twice(
