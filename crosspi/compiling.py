@@ -81,10 +81,18 @@ def compile_step(
     toolchain: Toolchain,
     machine: BuildMachine,
     sources: Sequence[Step],
+    *,
+    name: str = "",
 ) -> Step | None:
     """The step that compiles what does not see Python, once a toolchain; None if there is none.
 
     Its result is the whole work folder: `build_step` goes on in a copy of it.
+
+    Args:
+        recipe: what is compiled.
+        toolchain_made, toolchain, machine: with what, and where.
+        sources: the steps of its sources.
+        name: of what is compiled, where variants of a package compile different things.
     """
     builder = BUILDERS[recipe.data.build.system]
     recipe = recipe.compiled_once
@@ -120,7 +128,7 @@ def compile_step(
         "sources": _source_digest(recipe),
     }
     needs = (machine.image.step, toolchain_made, *sources)
-    return Step("compile", f"{recipe.name}-{toolchain.name}", inputs, needs, act)
+    return Step("compile", f"{name or recipe.name}-{toolchain.name}", inputs, needs, act)
 
 
 def build_step(

@@ -134,6 +134,13 @@ class NotAWheelError(CrosspiError):
     title = "not a wheel"
 
 
+class UnexpectedError(CrosspiError):
+    """A mistake in crosspi itself: what it met, nobody thought of. The log has the traceback."""
+
+    exit_code = 15
+    title = "unexpected error"
+
+
 class Interrupted(CrosspiError):
     """Ctrl-C (exit 130) or SIGTERM (exit 143), after containers were removed."""
 

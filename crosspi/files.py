@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from pathlib import Path
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a small file by way of a temporary one beside it and a rename."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    """Write a small file by way of a temporary one beside it and a rename.
+
+    The temporary name is nobody else's: two containers may have processes of one number.
+    """
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)

@@ -165,16 +165,33 @@ class Graph:
             level=self._level,
         )
 
-    def _compile(self, recipe: Recipe, toolchain: Toolchain) -> Step | None:
-        step = compile_step(
+    def _compile(self, package: Package, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        """What the Pythons of a package share: one step for those variants that compile the same.
+
+        The file itself, without a variant, has the plain name; what others compile is called after
+        the first Python that it serves.
+        """
+        step = self._compile_as(package.name, recipe, toolchain)
+        main = self._compile_as(package.name, package.recipes[-1], toolchain)
+        if step is not None and (main is None or main.key != step.key):
+            for version, python in self._project.targets.pythons.items():
+                variant = package.recipe(version)
+                same = self._compile_as(package.name, variant, toolchain) if variant else None
+                if same is not None and same.key == step.key:
+                    name = f"{package.name}-{python.data.tag}"
+                    step = self._compile_as(name, recipe, toolchain)
+                    break
+        return None if step is None else self._compiled.setdefault(step.key, step)
+
+    def _compile_as(self, name: str, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        return compile_step(
             recipe,
             self.toolchain(toolchain),
             toolchain,
             self._machine,
             self.source_steps(recipe.compiled_once),
+            name=name,
         )
-        # What the Pythons of a package share is one step.
-        return None if step is None else self._compiled.setdefault(step.key, step)
 
     def _wheel(self, package: Package, cell: Cell) -> WheelSteps:
         key = (package.name, cell.identifier)
@@ -200,7 +217,7 @@ class Graph:
             self._machine,
             toolchain_made=self.toolchain(cell.toolchain),
             python_made=self.board(cell).python,
-            compiled=self._compile(recipe, cell.toolchain),
+            compiled=self._compile(package, recipe, cell.toolchain),
             interpreter=self._part(self._project.part(name))
             if (name := recipe.interpreter)
             else None,

@@ -104,7 +104,7 @@ def load_parts(folder: Path, *, unpinned: bool = False) -> Mapping[str, Part]:
         for name, document in documents(Document.read(path)):
             data = document.model(PartData, context=ALLOW_UNPINNED if unpinned else None)
             part = Part(path.parent, data, name)
-            if faults := list(_faults(part)):
+            if faults := [*_faults(part), *_taken(part, folder, parts)]:
                 raise document.error(faults)
             parts[part.name] = part
             read[part.name] = document
@@ -116,6 +116,15 @@ def load_parts(folder: Path, *, unpinned: bool = False) -> Mapping[str, Part]:
             if place[0] == "needs" and part.name in _all_needs(name, parts):
                 raise read[part.name].error([Fault(place, f"'{name}' needs this part too")])
     return parts
+
+
+def _taken(part: Part, folder: Path, parts: Mapping[str, Part]) -> Iterator[Fault]:
+    """A name means one thing: steps and results are called by it."""
+    if part.name in parts:
+        other = parts[part.name].folder.name
+        yield Fault(("name",), f"the folder '{other}' makes a part '{part.name}' already")
+    if (folder / part.name / "recipe.yaml").is_file():
+        yield Fault(("name",), f"there is a recipe '{part.name}': call the part otherwise")
 
 
 def _named(part: Part) -> Iterator[tuple[Location, str]]:

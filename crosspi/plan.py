@@ -10,7 +10,9 @@ import hashlib
 import json
 import resource
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -19,11 +21,21 @@ from typing import Any
 
 from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
-from crosspi.errors import CrosspiError, Interrupted, StoreError, from_os_error
+from crosspi.errors import (
+    CrosspiError,
+    DataError,
+    Interrupted,
+    StoreError,
+    UnexpectedError,
+    from_os_error,
+)
 from crosspi.store import Cost, Entry, Store
 
 #: The kind of the steps that fetch.
 SOURCE = "source"
+#: Goes into every key. Counted up where all that was made before must be made again although
+#: nothing that a key knows has changed.
+ARTEFACT_VERSION = 1
 
 
 class State(StrEnum):
@@ -86,7 +98,7 @@ class Step:
 
     @cached_property
     def key(self) -> str:
-        return digest([self.kind, self.subject, self.all_inputs])
+        return digest([ARTEFACT_VERSION, self.kind, self.subject, self.all_inputs])
 
 
 @dataclass(frozen=True)
@@ -136,18 +148,43 @@ def digest_files(*paths: Path, without: Collection[Path] = ()) -> str:
 
 
 def closure(goals: Sequence[Step]) -> list[Step]:
-    """The goals and everything they need, each after what it needs."""
+    """The goals and everything they need, each after what it needs.
+
+    Raises:
+        DataError: two of them have one name and are not the same.
+    """
     ordered: dict[str, Step] = {}
 
     def visit(step: Step) -> None:
-        if step.name not in ordered:
+        known = ordered.get(step.name)
+        if known is None:
             for need in step.needs:
                 visit(need)
             ordered[step.name] = step
+        elif known.key != step.key:
+            raise _one_name(known, step)
 
     for goal in goals:
         visit(goal)
     return list(ordered.values())
+
+
+def _one_name(*steps: Step) -> DataError:
+    return DataError(
+        f"two different steps have one name: {steps[0].name}",
+        where="\n".join(
+            ", ".join(f"{name} {value[:8]}" for name, value in sorted(step.all_inputs.items()))
+            for step in steps
+        ),
+        why="they differ in: " + ", ".join(differing(*(step.all_inputs for step in steps))),
+        fix="two recipes, parts or variants must not be called alike: give one another name",
+    )
+
+
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The names under which two mappings differ."""
+    names = one.keys() | other.keys()
+    return sorted(name for name in names if one.get(name) != other.get(name))
 
 
 def _found(step: Step, store: Store) -> Entry | bool:
@@ -183,8 +220,7 @@ def _reason(step: Step, store: Store) -> str:
     last = store.last_inputs(step.kind, step.subject)
     if last is None:
         return "never built"
-    now = step.all_inputs
-    changed = sorted(name for name in now.keys() | last.keys() if now.get(name) != last.get(name))
+    changed = differing(step.all_inputs, last)
     if not changed:
         return "its stored result is gone or damaged"
     return "changed: " + ", ".join(changed)
@@ -213,25 +249,63 @@ def execute(
         The outcome of every goal and of every step that was needed, in order. The first failure
         ends the run unless keep_going; its error is in its outcome, not raised.
     """
-    lost: set[str] = set()
     must_run = {item.step.name for item in pending(goals, store, force=force)}
+    run = _Run(store, console, logs, force=force)
     stop = False
     # Sources first: what cannot be had ends a run before anything was compiled.
     for step in sorted(closure(goals), key=lambda step: step.kind != SOURCE):
+        if step.name in run.done:  # mended for an earlier step
+            continue
         if step.name not in must_run:
             found = _found(step, store) if step in goals else None
             if isinstance(found, Entry):
                 store.remember(step.kind, step.subject, step.all_inputs)
                 yield _stored(step, found)
             continue
-        if stop or any(need.name in lost for need in step.needs):
+        for outcome in [Outcome(step, State.BLOCKED)] if stop else run.made(step):
+            stop = stop or (outcome.error is not None and not keep_going)
+            yield outcome
+
+
+class _Run:
+    """A run under way: makes steps, and again those whose stored results are damaged."""
+
+    def __init__(self, store: Store, console: Console, logs: Path, *, force: bool) -> None:
+        self._store = store
+        self._console = console
+        self._logs = logs
+        self._force = force
+        self._lost: set[str] = set()
+        self.done: set[str] = set()
+
+    def made(self, step: Step) -> Iterator[Outcome]:
+        """Make a step; before it what it needs and what is damaged, or is not there after all."""
+        for need in step.needs:
+            if need.name not in self._lost and not self._intact(need):
+                yield from self.made(need)
+        if any(need.name in self._lost for need in step.needs):
             outcome = Outcome(step, State.BLOCKED)
         else:
-            outcome = _run(step, store, console, logs, force=force)
-            stop = outcome.error is not None and not keep_going
+            outcome = _run(step, self._store, self._console, self._logs, force=self._force)
         if outcome.state in (State.BLOCKED, State.FAILED):
-            lost.add(step.name)
+            self._lost.add(step.name)
+        self.done.add(step.name)
         yield outcome
+
+    def _intact(self, step: Step) -> bool:
+        """Whether a step's result can be used; a damaged one is thrown away."""
+        if step.name in self.done and step.present is not None:
+            return True
+        found = _found(step, self._store)
+        if not isinstance(found, Entry):
+            return found
+        damaged = self._store.damage(found)
+        if damaged:
+            self._console.line(
+                f"{step.name}: its stored result is damaged ({', '.join(damaged[:3])}): made again"
+            )
+            self._store.discard(found)
+        return not damaged
 
 
 def _stored(step: Step, entry: Entry) -> Outcome:
@@ -253,8 +327,11 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
                 return _stored(step, found)
             log.unlink(missing_ok=True)
             try:
-                results = _results(step, store)
-                with store.draft(step.kind, step.subject, step.key) as draft:
+                with (
+                    ExitStack() as held,
+                    store.draft(step.kind, step.subject, step.key) as draft,
+                ):
+                    results = _results(step, store, held)
                     work = Workspace(draft.out, log, shown.log, results)
                     started, used = time.monotonic(), _cpu()
                     step.action(work)
@@ -271,32 +348,41 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
             except CrosspiError as error:
                 shown.state(State.FAILED)
                 return Outcome(step, State.FAILED, error=error, log=log)
-            except OSError as error:
-                known = from_os_error(error, doing=step.name)
-                if known is None:
-                    raise
+            except Exception as error:
                 shown.state(State.FAILED)
-                return Outcome(step, State.FAILED, error=known, log=log)
+                return Outcome(step, State.FAILED, error=_known(step, error, log), log=log)
             shown.state(State.BUILT)
             return Outcome(step, State.BUILT, cost, entry.size, entry, log=log)
 
 
-def _results(step: Step, store: Store) -> dict[str, Path]:
-    """The folders of what a step needs; a damaged one is thrown away and reported."""
+def _known(step: Step, error: Exception, log: Path) -> CrosspiError:
+    """The project's error for what nobody thought of; its traceback goes to the step's log."""
+    known = from_os_error(error, doing=step.name) if isinstance(error, OSError) else None
+    if known is not None:
+        return known
+    with log.open("a", encoding="utf-8") as out:
+        out.write("".join(traceback.format_exception(error)))
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return UnexpectedError(
+        f"{step.name} ended with {type(error).__name__}: {error}",
+        where=f"{last.filename}:{last.lineno}, whole traceback: {log}",
+        why="this is a mistake in crosspi, or something on this machine that nobody thought of",
+        fix="if the text says nothing to you, report it with that log",
+    )
+
+
+def _results(step: Step, store: Store, held: ExitStack) -> dict[str, Path]:
+    """The folders of what a step needs, held against removal until `held` ends."""
     results = {}
     for need in step.needs:
         if need.present is not None:
             continue
-        entry = store.find(need.kind, need.subject, need.key)
-        damaged = store.damage(entry) if entry else ["(all of it)"]
-        if entry is None or damaged:
-            if entry:
-                store.discard(entry)
+        entry = held.enter_context(store.reading(need.kind, need.subject, need.key))
+        if entry is None:
             raise StoreError(
-                f"the stored result of {need.name} is damaged and was thrown away",
-                where=", ".join(damaged[:3]),
-                why="the disk failed, or another program changed the store",
-                fix="run the same command again: it is built anew",
+                f"the stored result of {need.name} went away",
+                why="another program removed it meanwhile",
+                fix="run the same command again: it is made anew",
             )
         results[need.name] = entry.out
     return results

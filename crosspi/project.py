@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
 from crosspi.engine import Engine
@@ -159,6 +162,11 @@ class Project:
                 refusal = self.refusal(self.recipes.by_name[need], cell)
                 if refusal:
                     return f"it needs {need}: {refusal}"
+        for text in recipe.data.requires.run:
+            requirement = Requirement(text)
+            served = self.recipes.by_name[canonicalize_name(requirement.name)].recipe(version)
+            if served is not None and served.data.version not in requirement.specifier:
+                return f"it needs {text}, and the recipe for this Python is {served.data.version}"
         return ""
 
     def check(self, request: Request) -> None:

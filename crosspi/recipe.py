@@ -372,14 +372,7 @@ class Recipes:
                 where="\n".join(error.where for error in errors),
                 fix=errors[0].fix,
             )
-        for package in packages.values():
-            for name in [n for recipe in package.recipes for n in recipe.data.requires.build]:
-                if name not in packages:
-                    raise DataError(
-                        f"the recipe {package.name} needs '{name}', which has no recipe",
-                        where=str(package.folder / "recipe.yaml"),
-                        fix=did_you_mean(name, packages),
-                    )
+        _check_needs(packages)
         _check_cycles(packages)
         return cls(by_name=packages)
 
@@ -402,6 +395,30 @@ class Recipes:
                     fix=f"{did_you_mean(word, self.by_name)} (`invoke list` shows all)",
                 )
         return [self.by_name[canonicalize_name(word)] for word in words]
+
+
+def _check_needs(packages: Mapping[str, Package]) -> None:
+    """What a recipe needs has a recipe: for building, and on the board, where pip has no other.
+
+    Raises:
+        DataError: with all that is missing.
+    """
+    missing = [
+        (package, name)
+        for package in packages.values()
+        for name in package.needs
+        if name not in packages
+    ]
+    if missing:
+        raise DataError(
+            "; ".join(
+                f"the recipe {package.name} needs '{name}', which has no recipe"
+                for package, name in missing
+            ),
+            where="\n".join(sorted({str(p.folder / "recipe.yaml") for p, _ in missing})),
+            why="builds, and pip on the emulated board, have the wheels of recipes and no others",
+            fix="; ".join(f"{name}: {did_you_mean(name, packages)}" for _, name in missing),
+        )
 
 
 def _check_cycles(recipes: Mapping[str, Package]) -> None:

@@ -1,18 +1,21 @@
 """The store: what steps made, by key. A step whose key is here is not run again.
 
 An entry is a folder `KIND/SUBJECT-KEY/` with `out/` (the result) and `manifest.json` (what went
-in, what came out, what it cost). It appears by one rename, so it is whole or not there.
+in, what came out, what it cost). It appears by one rename, so it is whole or not there; and it goes
+by one, into `trash/`, where it stays as long as somebody reads it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,8 +124,33 @@ class Store:
         ]
 
     def discard(self, entry: Entry) -> None:
-        """Throw an entry away."""
-        _remove(entry.folder)
+        """Throw an entry away; its files stay as long as another process reads them."""
+        self._set_aside(entry.folder)
+
+    @contextmanager
+    def reading(self, kind: str, subject: str, key: str) -> Iterator[Entry | None]:
+        """The entry of a step, held against removal: by this process, until it ends or dies."""
+        folder = self._folder(kind, subject, key)
+        try:
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            yield None
+            return
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH)
+            # It may have been set aside before the lock was ours.
+            yield self.find(kind, subject, key) if _is_still(held, folder) else None
+        finally:
+            os.close(held)
+
+    def _set_aside(self, folder: Path) -> None:
+        """Take a folder out of the store at once, and remove what nobody reads of all such."""
+        trash = self.root / "trash"
+        trash.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.rename(trash / f"{folder.name}-{uuid.uuid4().hex}")
+        for path in trash.iterdir():
+            _remove_unread(path)
 
     @contextmanager
     def lock(
@@ -191,7 +219,7 @@ class Store:
         write_json(draft.folder / "manifest.json", manifest)
         folder = self._folder(kind, subject, key)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove(folder)
+        self._set_aside(folder)
         draft.folder.rename(folder)
         self.remember(kind, subject, inputs)
         entry = self.find(kind, subject, key)
@@ -249,3 +277,26 @@ def _remove(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
+
+
+def _is_still(descriptor: int, folder: Path) -> bool:
+    """Whether an open folder is the one that lies at a path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unread(folder: Path) -> None:
+    """Remove a folder of the trash, unless somebody reads it, or removes it already."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)

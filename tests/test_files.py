@@ -21,3 +21,22 @@ def test_a_failure_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
         write_text(tmp_path / "f", "\ud800")
     assert (tmp_path / "f").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_two_writers_never_share_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of one number, in two containers: the second writes while the first does."""
+    used: list[str] = []
+    replace = Path.replace
+
+    def noting(self: Path, target: Path) -> Path:
+        used.append(self.name)
+        if len(used) == 1:
+            write_text(target, "second")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noting)
+    write_text(tmp_path / "f", "first")
+    assert len(set(used)) == 2
+    assert (tmp_path / "f").read_text() == "first"

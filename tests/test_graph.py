@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,12 @@ from making import (
     ZEROS,
     write_recipe,
 )
-from projects import PACK, ask, project_at
+from projects import PACK, Board, ask, project_at
 
 from crosspi.errors import DataError
 from crosspi.graph import Graph
 from crosspi.plan import Step, closure
+from crosspi.run import build
 
 
 def test_the_graph_of_a_wheel(checkout: Path) -> None:
@@ -77,6 +78,38 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
     (compiled,) = [step for step in steps if step.kind == "compile"]
     assert "late" not in " ".join(step.name for step in closure([compiled]))
     assert {"source:late-77777777", "source:late-88888888"} < set(names)
+
+
+class BothPythons(Board):
+    """Has the interpreter of the Python that its image is for."""
+
+    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
+        super().copy_out(image, paths, into)
+        if "cp39" in image:
+            for file in into.rglob("sysconfigdata.py"):
+                file.write_text(file.read_text().replace("3.11", "3.9"))
+
+
+def test_variants_that_compile_different_things_are_both_built(checkout: Path) -> None:
+    text = PACK + 'variants:\n- {pythons: "==3.9.*", build: {options: {OLD: "1"}}}\n'
+    write_recipe(checkout / "recipes" / "pack", text)
+    project = project_at(checkout, BothPythons())
+    request = ask(project, "pack", pythons="3.9,3.11")
+    wheels = [w for w in Graph(project).wheels(request) if w.recipe.name == "pack"]
+    compiled = {
+        w.cell.identifier: need.name
+        for w in wheels
+        for need in w.built.needs
+        if need.kind == "compile"
+    }
+    assert compiled == {"cp311-toy": "compile:pack-toy", "cp39-toy": "compile:pack-cp39-toy"}
+    # What a step is called does not depend on what else is asked for.
+    alone = Graph(project).wheels(ask(project, "pack", pythons="3.9"))
+    names = {s.name for s in closure([w.smoke for w in alone]) if s.kind == "compile"}
+    assert names == {"compile:pack-cp39-toy"}
+    result = build(project, request)
+    assert result.errors == []
+    assert len([path for path in result.published if path.name.startswith("pack")]) == 2
 
 
 def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:

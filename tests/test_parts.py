@@ -559,3 +559,18 @@ def test_the_same_root_is_the_same_archive(tmp_path: Path) -> None:
     one = imported(tmp_path / "run1", root_at(tmp_path / "made1", names))
     two = imported(tmp_path / "run2", root_at(tmp_path / "made2", names[::-1], 10**9))
     assert one == two
+
+
+def test_a_folder_and_a_variant_do_not_make_one_part(tmp_path: Path) -> None:
+    write_part(tmp_path, PART + "variants: {b: {}, c: {}}\n")
+    write_part(tmp_path, PART.replace("name: base", "name: base-b"))
+    with pytest.raises(DataError) as caught:
+        load_parts(tmp_path)
+    assert "makes a part 'base-b' already" in str(caught.value)
+
+
+def test_a_part_is_not_called_like_a_recipe(tmp_path: Path) -> None:
+    (write_part(tmp_path) / "recipe.yaml").write_text("name: base\n")
+    with pytest.raises(DataError) as caught:
+        load_parts(tmp_path)
+    assert "there is a recipe 'base'" in str(caught.value)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import os
+import struct
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from making import make_step, quiet, writes
 
 from crosspi.cli import Terminated
 from crosspi.console import Console
-from crosspi.errors import BuildError, DiskFullError, StoreError
+from crosspi.errors import BuildError, DataError, DiskFullError, StoreError, UnexpectedError
 from crosspi.plan import (
     Outcome,
     State,
@@ -109,6 +112,12 @@ def test_a_key_does_not_depend_on_the_code_that_runs() -> None:
     assert replace(step, action=fails).key == step.key
 
 
+def test_every_key_changes_with_the_artefact_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = make_step("build", "x").key
+    monkeypatch.setattr("crosspi.plan.ARTEFACT_VERSION", 0)
+    assert make_step("build", "x").key != before
+
+
 def test_digests_of_data_ignore_the_order_of_mappings_only() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert digest(["a", "b"]) != digest(["b", "a"])
@@ -151,6 +160,20 @@ def test_each_step_comes_once_and_after_what_it_needs(log: Log) -> None:
     a, _, c = chain(log)
     other = make_step("audit", "d", needs=[c, a])
     assert [s.subject for s in closure([other, c])] == ["a", "b", "c", "d"]
+
+
+def test_two_steps_of_one_name_are_told_apart_at_planning(store: Store, log: Log) -> None:
+    one, other = (
+        make_step("compile", "x", inputs={"recipe": v, "flags": "1"}, action=log.action(v))
+        for v in ("1", "2")
+    )
+    goals = [make_step("build", f"b{n}", needs=[s]) for n, s in enumerate((one, other))]
+    for planning in (closure, partial(pending, store=store), partial(run, store=store)):
+        with pytest.raises(DataError, match="one name: compile:x") as caught:
+            planning(goals)
+        assert caught.value.where == "flags 1, recipe 1\nflags 1, recipe 2"
+        assert caught.value.why == "they differ in: recipe"
+    assert log.ran == []
 
 
 def test_the_first_time_everything_runs(store: Store, log: Log) -> None:
@@ -342,13 +365,48 @@ def test_a_disk_that_really_is_full(small_disk: Path, tmp_path: Path) -> None:
     assert again.state is State.BUILT
 
 
-def test_other_system_errors_are_bugs_and_pass(store: Store) -> None:
-    def act(_: Workspace) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+def tar_fails(_: Workspace) -> None:
+    subprocess.run(["false"], check=True)
 
-    with pytest.raises(OSError, match="Input/output"):
-        run([make_step(action=act)], store)
+
+def mistaken(_: Workspace) -> None:
+    {}["key"]
+
+
+def cut_off(_: Workspace) -> None:
+    struct.unpack("<I", b"x")
+
+
+def disk_fails(_: Workspace) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("action", [tar_fails, mistaken, cut_off, disk_fails])
+def test_what_nobody_thought_of_fails_its_step_and_no_other(
+    store: Store, log: Log, action: Action
+) -> None:
+    bad = make_step("build", "bad", action=action)
+    other = make_step("build", "other", action=log.action("other"))
+    outcomes = run([bad, other], store, keep_going=True)
+    assert states(outcomes) == {"bad": State.FAILED, "other": State.BUILT}
+    error = outcomes[0].error
+    assert isinstance(error, UnexpectedError)
+    assert error.exit_code == 15
+    path = store.root / "logs" / "build-bad.log"
+    assert str(path) in error.where
+    assert "Traceback (most recent call last)" in path.read_text()
+    assert action.__name__ in path.read_text()
     assert list((store.root / "drafts").iterdir()) == []
+
+
+def test_a_traceback_comes_after_what_the_step_printed(store: Store) -> None:
+    def act(work: Workspace) -> None:
+        work.log.write_text("half an audit\n")
+        raise KeyError
+
+    (outcome,) = run([make_step(action=act)], store)
+    assert outcome.log is not None
+    assert outcome.log.read_text().startswith("half an audit\nTraceback")
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), Terminated("SIGTERM")])
@@ -385,19 +443,71 @@ def test_a_needed_result_of_another_size_is_made_again(store: Store, log: Log) -
     assert log.ran == ["a", "b"]
 
 
-def test_a_needed_result_of_other_bytes_is_reported_and_thrown_away(store: Store, log: Log) -> None:
+def test_a_damaged_result_is_made_again_for_all_that_need_it(store: Store, log: Log) -> None:
+    def graph() -> list[Step]:
+        source = make_step("compile", "s", action=log.action("s"))
+        shared = make_step("compile", "a", needs=[source], action=log.action("a"))
+        names = ("b", "c")
+        return [make_step("build", n, needs=[shared], action=log.action(n)) for n in names]
+
+    run(graph()[0].needs, store)
+    for step in closure(graph()[:1])[:2]:
+        stored_file(store, step).write_text(step.subject.upper())  # the same size
+    log.ran.clear()
+    outcomes = run(graph(), store)
+    assert log.ran == ["s", "a", "b", "c"]
+    assert states(outcomes) == dict.fromkeys("sabc", State.BUILT)
+    log.ran.clear()
+    assert pending(graph(), store) == []
+
+
+def test_what_cannot_be_made_again_blocks_what_needs_it(store: Store, log: Log) -> None:
+    run([make_step("compile", "a", action=writes("a"))], store)
+    again = make_step("compile", "a", action=fails)
+    stored_file(store, again).write_text("A")
+    goals = [make_step("build", n, needs=[again], action=log.action(n)) for n in ("b", "c")]
+    found = states(run(goals, store, keep_going=True))
+    assert found == {"a": State.FAILED, "b": State.BLOCKED, "c": State.BLOCKED}
+    assert log.ran == []
+
+
+def test_a_result_that_goes_away_is_an_error_of_its_step(
+    store: Store, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def gone(*_: str) -> Iterator[None]:
+        yield None
+
     a, b, _ = chain(log)
     run([a], store)
-    stored_file(store, a).write_text("A")
-    outcomes = run([b], store)
-    (error,) = [o.error for o in outcomes if o.error]
+    monkeypatch.setattr(store, "reading", gone)
+    (error,) = [o.error for o in run([b], store) if o.error]
     assert isinstance(error, StoreError)
-    assert error.exit_code == 12
-    assert "compile:a is damaged" in error.what
-    assert error.where == "file"
-    assert "run the same command again" in error.fix
-    log.ran.clear()
-    assert states(run([b], store)) == {"a": State.BUILT, "b": State.BUILT}
+    assert "compile:a went away" in error.what
+
+
+def test_a_result_is_held_while_it_is_used(store: Store) -> None:
+    """Another crosspi that makes it anew takes its place, and not its files."""
+    first = make_step("compile", "a", action=writes("old"))
+    seen: list[str] = []
+
+    def act(work: Workspace) -> None:
+        held = os.open(work.results["compile:a"], os.O_RDONLY)  # as a container's mount does
+        pid = os.fork()
+        if pid == 0:
+            run([make_step("compile", "a", action=writes("new"))], store, force=True)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        with open("file", opener=lambda name, flags: os.open(name, flags, dir_fd=held)) as file:
+            seen.append(file.read())
+        os.close(held)
+
+    run([make_step("build", "b", needs=[first], action=act)], store)
+    assert seen == ["old"]
+    assert stored_file(store, first).read_text() == "new"
+    run([make_step("compile", "z")], store, force=True)
+    store.discard(store.find("compile", "z", make_step("compile", "z").key) or pytest.fail())
+    assert list((store.root / "trash").iterdir()) == []
 
 
 def test_two_processes_do_not_do_the_same_step(store: Store) -> None:

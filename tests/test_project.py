@@ -61,3 +61,11 @@ def test_what_a_package_needs_must_serve_the_python_too(checkout: Path) -> None:
     project = project_at(checkout)
     ((package, cell),) = ask(project, "pack", pythons="3.9").wheels
     assert project.refusal(package, cell) == "it needs other: it supports >=3.10"
+
+
+def test_a_recipe_must_serve_the_version_that_another_asks_for(checkout: Path) -> None:
+    write_recipe(checkout / "recipes" / "pack", PACK.replace("other>=1", "other>=3"))
+    project = project_at(checkout)
+    ((package, cell),) = ask(project, "pack").wheels
+    refusal = project.refusal(package, cell)
+    assert refusal == "it needs other>=3, and the recipe for this Python is 2.0"

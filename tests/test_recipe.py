@@ -283,6 +283,14 @@ def test_a_need_without_a_recipe(tmp_path: Path) -> None:
     assert "did you mean other?" in caught.value.fix
 
 
+def test_what_pip_shall_install_must_have_a_recipe(tmp_path: Path) -> None:
+    write_recipe(tmp_path / "pack", CMAKE.replace('["other>=1"]', '["six", "Other>=1", "toml"]'))
+    write_recipe(tmp_path / "other", PEP517)
+    with pytest.raises(DataError, match=r"pack needs 'six'.*pack needs 'toml'") as caught:
+        Recipes.load(tmp_path)
+    assert caught.value.where == str(tmp_path / "pack" / "recipe.yaml")
+
+
 @pytest.mark.parametrize("requires", ["{build: [pack]}", '{run: ["pack>=1"]}'])
 def test_recipes_do_not_need_each_other_in_a_circle(tmp_path: Path, requires: str) -> None:
     write_recipe(tmp_path / "pack")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,51 @@ def test_a_result_that_cannot_be_read_back(store: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr(store, "find", lambda *_: None)
     with pytest.raises(StoreError, match="could not be read back"):
         put(store)
+
+
+def trash(store: Store) -> list[Path]:
+    return list((store.root / "trash").iterdir())
+
+
+def test_what_is_read_is_set_aside_and_removed_later(store: Store) -> None:
+    entry = put(store, "old")
+    with store.reading(*STEP) as held:
+        assert held is not None
+        store.discard(held)
+        assert store.find(*STEP) is None
+        (aside,) = trash(store)
+        assert (aside / "out" / "folder" / "file").read_text() == "old"
+        put(store, "new")
+        assert (aside / "out" / "folder" / "file").read_text() == "old"
+        assert (entry.out / "folder" / "file").read_text() == "new"
+        assert trash(store) == [aside]
+    store.discard(entry)
+    assert trash(store) == []
+
+
+def test_a_reader_that_died_holds_nothing(store: Store) -> None:
+    entry = put(store)
+    ready_in, ready_out = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with store.reading(*STEP):
+            os.write(ready_out, b"r")
+            signal.pause()
+    os.read(ready_in, 1)
+    store.discard(entry)
+    assert len(trash(store)) == 1
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    store.discard(put(store))
+    assert trash(store) == []
+
+
+def test_what_went_away_is_not_read(store: Store) -> None:
+    with store.reading(*STEP) as entry:
+        assert entry is None
+    store.discard(put(store))
+    with store.reading(*STEP) as entry:
+        assert entry is None
 
 
 def test_the_last_inputs_are_remembered(store: Store) -> None:
