@@ -11,7 +11,7 @@ from types import ModuleType
 
 from crosspi import builders
 from crosspi.builders import BuildContext, Command, cmake, pep517, setuptools
-from crosspi.engine import Job, Mount
+from crosspi.containers import Job, Mount
 from crosspi.machine import (
     SCRATCH,
     BuildMachine,

@@ -12,13 +12,12 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,50 +25,18 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from docker.types import Mount as DockerMount
 
+from crosspi.containers import Job, creation
 from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
 from crosspi.host import ROOTLESS, engine_addresses, maps_users
+from crosspi.owners import Owner
 from crosspi.sources.unpack import unpack
-from crosspi.users import container_user, readable
+from crosspi.users import readable
 
 LABEL = "crosspi.owner"
+#: How long a container of an owner that nobody can see stays when it does not run.
+FORGOTTEN = timedelta(days=1)
 Line = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A folder or file of the host that a job sees."""
-
-    source: Path
-    target: str
-    writable: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """One command in one container.
-
-    Attributes:
-        image: tag of the image.
-        argv: the command; no shell is involved.
-        mounts: what of the host it sees, and where.
-        environment: variables beside the image's own.
-        tmpfs: folders that live in memory, writable.
-        workdir: where the command starts.
-    """
-
-    image: str
-    argv: Sequence[str]
-    mounts: Sequence[Mount] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    tmpfs: Sequence[str] = ("/tmp",)
-    workdir: str = "/"
-
-
-def owner(pid: int) -> str:
-    """The label of a process's containers: several machines may share an engine."""
-    return f"{socket.gethostname()}:{pid}"
 
 
 class Engine:
@@ -115,13 +82,43 @@ class Engine:
             except ImageNotFound:
                 return None
 
-    def pull(self, name: str, tag: str, *, platform: str) -> bool:
-        """Pull an image where a registry answers; False where none does."""
+    def image_id(self, tag: str) -> str | None:
+        """What an image is, as the engine tells images apart; None without image."""
+        with _engine_errors():
+            try:
+                return str(self._client.images.get(tag).id)
+            except ImageNotFound:
+                return None
+
+    def pull(self, name: str, tag: str, *, platform: str, into: str) -> str:
+        """Pull an image and give it a name of ours; the name in the registry stays the user's.
+
+        Args:
+            name, tag: of the image in the registry.
+            platform: like linux/arm/v7.
+            into: what it is called here.
+
+        Returns:
+            Why it could not be had, in the engine's words; empty where it is here.
+
+        Raises:
+            DiskFullError: there is no room for it.
+        """
+        known = f"{name}:{tag}"
+        before = self.image_id(known)
         try:
             self._client.images.pull(name, tag=tag, platform=platform)
-        except (APIError, requests.exceptions.RequestException):
-            return False
-        return True
+        except (APIError, requests.exceptions.RequestException) as error:
+            if tells_disk_full(str(error)):
+                raise disk_full(f"pulling {known}", where="the engine's own folder") from error
+            return _short(error)
+        self.tag(known, into)
+        with _engine_errors(), contextlib.suppress(ImageNotFound):
+            if before is None:
+                self._client.images.remove(known, noprune=True)
+            else:
+                self._client.images.get(before).tag(known)
+        return ""
 
     def tag(self, image: str, tag: str) -> None:
         """Give an image another name."""
@@ -247,25 +244,13 @@ class Engine:
             stack: keeps what the container needs.
             terminal: for people: somebody types, at a terminal or not.
         """
-        user, group = container_user()
         sources = [m.source if m.writable else readable(m.source, stack) for m in job.mounts]
         with _engine_errors():
             container: Container = self._client.containers.create(
                 job.image,
                 list(job.argv),
-                mounts=[
-                    DockerMount(m.target, str(source), type="bind", read_only=not m.writable)
-                    for m, source in zip(job.mounts, sources, strict=True)
-                ],
-                environment={"HOME": "/tmp", **job.environment},
-                tmpfs=dict.fromkeys(job.tmpfs, "exec,mode=1777"),
-                working_dir=job.workdir,
-                user=f"{user}:{group}",
-                network_mode="none",
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                labels={LABEL: owner(os.getpid())},
-                init=True,
+                **creation(job, sources),
+                labels=_labels(),
                 tty=bool(terminal),
                 stdin_open=terminal is not None,
             )
@@ -299,9 +284,27 @@ class Engine:
         """The standard output of a short command in an image, without network."""
         with _engine_errors():
             output: bytes = self._client.containers.run(
-                image, list(argv), network_mode="none", remove=True, labels={LABEL: "probe"}
+                image, list(argv), network_mode="none", remove=True, labels=_labels()
             )
         return output.decode()
+
+    def read_file(self, image: str, path: str) -> bytes | None:
+        """A file of an image, of any architecture: nothing is run; None where it is not there."""
+        with _engine_errors():
+            container = self._client.containers.create(image, ["true"], labels=_labels())
+        try:
+            with _engine_errors():
+                try:
+                    chunks, _ = container.get_archive(path)
+                    data = io.BytesIO(b"".join(chunks))
+                except NotFound:
+                    return None
+        finally:
+            _remove(container)
+        with tarfile.open(fileobj=data) as archive:
+            file = next((m for m in archive if m.isfile()), None)
+            inside = archive.extractfile(file) if file else None
+            return inside.read() if inside else None
 
     def copy_out(
         self, image: str, paths: Mapping[str, str], into: Path, *, without: Sequence[str] = ()
@@ -318,7 +321,7 @@ class Engine:
             ArchiveError: it holds links that lead out of the folder, devices, or nothing.
         """
         with _engine_errors():
-            container = self._client.containers.create(image, ["true"], labels={LABEL: "copy"})
+            container = self._client.containers.create(image, ["true"], labels=_labels())
         try:
             for path, name in paths.items():
                 with tempfile.NamedTemporaryFile(dir=into) as archive:
@@ -355,14 +358,21 @@ class Engine:
             return subprocess.call(command, env=environment)
 
     def remove_stale(self) -> int:
-        """Remove containers whose crosspi is gone (killed); returns how many."""
+        """Remove containers whose crosspi is gone (killed); returns how many.
+
+        Of a process that cannot be seen from here (another machine's, another container's) nobody
+        knows whether it lives: what it left goes when it has not run for a day.
+        """
         removed = 0
         with _engine_errors():
             for container in self._client.containers.list(
                 all=True, filters={"label": LABEL}, ignore_removed=True
             ):
-                host, _, pid = str(container.labels.get(LABEL, "")).rpartition(":")
-                if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
+                owner = Owner.parse(str(container.labels.get(LABEL, "")))
+                if owner is None:
+                    continue
+                gone = owner.is_gone()
+                if gone or (gone is None and _forgotten(container)):
                     _remove(container)
                     removed += 1
         return removed
@@ -449,14 +459,19 @@ def _remove(container: Container) -> None:
         container.remove(force=True, v=True)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _labels() -> dict[str, str]:
+    return {LABEL: str(Owner.of(os.getpid()))}
+
+
+def _forgotten(container: Container) -> bool:
+    """Whether a container has not run for a day."""
+    state: Mapping[str, Any] = container.attrs.get("State", {})
+    if state.get("Running", True):
         return False
-    except PermissionError:
-        return True
-    return True
+    # One that never ran finished in the year 1.
+    times = (str(state.get("FinishedAt", "")), str(container.attrs.get("Created", "")))
+    known = [datetime.fromisoformat(t[:19] + "+00:00") for t in times if t[:4].isdigit()]
+    return bool(known) and datetime.now(UTC) - max(known) > FORGOTTEN
 
 
 def _context(folder: Path, files: Mapping[str, Path]) -> io.BytesIO:

@@ -58,11 +58,11 @@ def base_image(
     if engine.image_architecture(tag) == name:
         return tag
     line(f"base image: pulling debian:{suite}-slim for {architecture}")
-    if engine.pull("debian", f"{suite}-slim", platform=platform):
-        engine.tag(f"debian:{suite}-slim", tag)
-        if engine.image_architecture(tag) == name:
-            return tag
-    line(f"base image: no registry answers, bootstrapping {suite} for {architecture}")
+    refusal = engine.pull("debian", f"{suite}-slim", platform=platform, into=tag)
+    if not refusal and engine.image_architecture(tag) == name:
+        return tag
+    refusal = refusal or "what came is of another architecture"
+    line(f"base image: bootstrapping {suite} for {architecture}, it could not be pulled: {refusal}")
     _bootstrap(engine, suite, architecture, tag, log=log, line=line)
     require_architecture(engine, tag, name)
     return tag

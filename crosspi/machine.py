@@ -10,7 +10,8 @@ from pathlib import Path
 from crosspi import builders
 from crosspi.builders import Command
 from crosspi.caches import make_cache
-from crosspi.engine import Engine, Job, Mount
+from crosspi.containers import Job, Mount
+from crosspi.engine import Engine
 from crosspi.errors import BuildError, disk_full, tells_disk_full
 from crosspi.images import Image
 from crosspi.plan import Workspace, digest_files

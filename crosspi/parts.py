@@ -18,8 +18,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from crosspi import builders
+from crosspi.containers import Mount
 from crosspi.document import Document, Fault, Location, Model
-from crosspi.engine import Engine, Mount
+from crosspi.engine import Engine
 from crosspi.errors import AuditError, did_you_mean
 from crosspi.images import Image, require_architecture
 from crosspi.machine import BuildMachine, driver_digest, folder_digest, run_commands, source_mounts

@@ -15,7 +15,8 @@ from typing import Any, cast
 from crosspi.audit.findings import FileFacts, Report
 from crosspi.builders import BuildContext
 from crosspi.console import Console
-from crosspi.engine import Engine, Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Engine, Line
 from crosspi.images import Image
 from crosspi.machine import BuildMachine
 from crosspi.plan import Step, Workspace

@@ -23,7 +23,8 @@ from making import (
 )
 
 from crosspi.audit.findings import Report
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.paths import Paths
 from crosspi.project import Project, Request
 

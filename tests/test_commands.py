@@ -17,7 +17,8 @@ from projects import Board, ask, project_at
 
 from crosspi import caches, commands
 from crosspi.cli import session
-from crosspi.engine import Engine, Job
+from crosspi.containers import Job
+from crosspi.engine import Engine
 from crosspi.errors import NotAWheelError, SmokeError
 from crosspi.index import listing, manifest_of
 from crosspi.project import Project

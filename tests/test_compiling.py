@@ -31,7 +31,8 @@ from crosspi.compiling import (
     toolchain_script,
     toolchain_step,
 )
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.plan import Step
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Targets

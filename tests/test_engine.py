@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +17,10 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from crosspi.engine import LABEL, Engine, Job, Mount, owner
+from crosspi.containers import Job, Mount
+from crosspi.engine import LABEL, Engine
 from crosspi.errors import BuildError, DiskFullError, EngineError
+from crosspi.owners import Owner
 from crosspi.users import container_user
 
 
@@ -35,6 +38,7 @@ class FakeContainer:
         self.dead = threading.Event()
         self.archives: dict[str, bytes] = {}
         self.fails: BaseException | None = None
+        self.attrs: dict[str, Any] = {}
 
     def start(self) -> None:
         if isinstance(self.fails, APIError):
@@ -177,7 +181,7 @@ def test_a_container_has_no_network_no_capabilities_and_no_root(tmp_path: Path) 
     assert created["user"] == "{}:{}".format(*container_user())
     assert not created["user"].startswith("0:")
     assert "privileged" not in created
-    assert created["labels"] == {LABEL: owner(os.getpid())}
+    assert created["labels"] == {LABEL: str(Owner.of(os.getpid()))}
 
 
 @pytest.mark.parametrize(("uid", "user"), [(0, 1000), (1234, 1234)])
@@ -275,24 +279,47 @@ def test_a_job_that_is_too_long_is_killed(tmp_path: Path) -> None:
 # --- what is left behind --------------------------------------------------------------------------
 
 
-def dead_pid() -> int:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
+def dead() -> Owner:
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    owner = Owner.of(process.pid)
+    process.communicate()
+    return owner
+
+
+LONG_AGO = "2020-01-01T00:00:00.123456789Z"
+NEVER = "0001-01-01T00:00:00Z"
 
 
 def test_containers_of_dead_runs_are_removed() -> None:
     client = FakeClient()
-    dead = FakeContainer([], labels={LABEL: owner(dead_pid())})
-    alive = FakeContainer([], labels={LABEL: owner(os.getpid())})
-    others = [
-        FakeContainer([], labels={LABEL: "another-machine:1"}),
-        FakeContainer([], labels={LABEL: "copy"}),
-        FakeContainer([]),
-    ]
-    client.listed = [dead, alive, *others]
+    mine = Owner.of(os.getpid())
+    elsewhere = replace(dead(), boot="another machine")
+    others = [elsewhere, replace(dead(), namespace="another container"), "host:1", "image", mine]
+    client.listed = [FakeContainer([], labels={LABEL: str(label)}) for label in (dead(), *others)]
     assert engine(client).remove_stale() == 1
-    assert [c.removed for c in client.listed] == [1, 0, 0, 0, 0]
+    assert [c.removed for c in client.listed] == [1, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("state", "created", "goes"),
+    [
+        ({"Running": True, "FinishedAt": NEVER}, LONG_AGO, False),
+        ({"Running": False, "FinishedAt": LONG_AGO}, LONG_AGO, True),
+        ({"Running": False, "FinishedAt": NEVER}, LONG_AGO, True),
+        ({"Running": False, "FinishedAt": "2999-01-01T00:00:00Z"}, LONG_AGO, False),
+        ({"Running": False}, "", False),
+        ({}, LONG_AGO, False),
+    ],
+)
+def test_what_nobody_can_vouch_for_goes_when_it_does_not_run(
+    state: dict[str, Any], created: str, goes: bool
+) -> None:
+    client = FakeClient()
+    left = FakeContainer([], labels={LABEL: str(replace(dead(), boot="another machine"))})
+    left.attrs = {"State": state, "Created": created}
+    client.listed = [left]
+    assert engine(client).remove_stale() == goes
+    assert left.removed == goes
 
 
 # --- images ---------------------------------------------------------------------------------------
@@ -360,11 +387,90 @@ def test_the_architecture_of_an_image() -> None:
         engine(client).image_architecture("i")
 
 
-@pytest.mark.parametrize("error", [APIError("503"), requests.exceptions.ReadTimeout()])
-def test_a_registry_that_does_not_answer_is_no_error(error: Exception) -> None:
+class Images(FakeClient):
+    """Images by name, and a registry with one more."""
+
+    def __init__(self, **images: str) -> None:
+        super().__init__()
+        self.named = {"debian:bookworm-slim": images["mine"]} if images else {}
+        self.nameless = set(images.values())
+
+    def get(self, image: str) -> Any:
+        found = self.named.get(image, image if image in self.nameless else "")
+        if not found:
+            raise ImageNotFound("404")
+        outer = self
+
+        class Found:
+            id = found
+
+            def tag(self, tag: str) -> None:
+                outer.named[tag] = found
+
+        return Found()
+
+    def pull(self, name: str, *, tag: str, platform: str) -> None:
+        if self.fails:
+            raise self.fails
+        self.named[f"{name}:{tag}"] = f"sha256:{platform}"
+
+    def remove(self, name: str, *, noprune: bool) -> None:
+        assert noprune
+        del self.named[name]
+
+
+def pull(client: FakeClient) -> str:
+    return engine(client).pull("debian", "bookworm-slim", platform="linux/arm", into="ours:1")
+
+
+def test_a_pulled_image_gets_our_name_and_leaves_no_other() -> None:
+    client = Images()
+    assert pull(client) == ""
+    assert client.named == {"ours:1": "sha256:linux/arm"}
+
+
+def test_a_pull_leaves_the_users_own_image_its_name() -> None:
+    client = Images(mine="sha256:host")
+    assert pull(client) == ""
+    assert client.named == {"ours:1": "sha256:linux/arm", "debian:bookworm-slim": "sha256:host"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Get https://registry/v2/: dial tcp: lookup registry: no such host",
+        "toomanyrequests: You have reached your pull rate limit",
+        "denied: requested access to the resource is denied",
+        "manifest unknown",
+    ],
+)
+def test_why_an_image_could_not_be_pulled_is_told(said: str) -> None:
+    client = Images()
+    client.fails = APIError("500", explanation=said)
+    assert pull(client) == said
+    client.fails = requests.exceptions.ReadTimeout("read timed out")
+    assert pull(client) == "read timed out"
+
+
+def test_a_disk_that_is_full_is_no_registry_that_does_not_answer() -> None:
+    client = Images()
+    client.fails = APIError("500", explanation="write /var/lib/x: no space left on device")
+    with pytest.raises(DiskFullError):
+        pull(client)
+
+
+def test_a_file_of_an_image_is_read_without_running_it() -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        info = tarfile.TarInfo("status")
+        info.size = 1
+        tar.addfile(info, io.BytesIO(b"x"))
     client = FakeClient()
-    client.fails = error
-    assert engine(client).pull("debian", "bookworm-slim", platform="linux/amd64") is False
+    client.container.archives = {"/var/lib/dpkg/status": archive.getvalue()}
+    assert engine(client).read_file("i", "/var/lib/dpkg/status") == b"x"
+    assert engine(client).read_file("i", "/absent") is None
+    assert client.container.removed == 2
+    assert [c["labels"] for c in client.created] == 2 * [{LABEL: str(Owner.of(os.getpid()))}]
 
 
 def test_folders_are_copied_out_of_an_image(tmp_path: Path) -> None:

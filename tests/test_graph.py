@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from making import (
@@ -83,8 +84,8 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
 class BothPythons(Board):
     """Has the interpreter of the Python that its image is for."""
 
-    def copy_out(self, image: str, paths: Mapping[str, str], into: Path) -> None:
-        super().copy_out(image, paths, into)
+    def copy_out(self, image: str, paths: Mapping[str, str], into: Path, **options: Any) -> None:
+        super().copy_out(image, paths, into, **options)
         if "cp39" in image:
             for file in into.rglob("sysconfigdata.py"):
                 file.write_text(file.read_text().replace("3.11", "3.9"))

@@ -32,11 +32,11 @@ class Registry:
     def image_architecture(self, tag: str) -> str | None:
         return self.tags.get(tag)
 
-    def pull(self, name: str, tag: str, *, platform: str) -> bool:
+    def pull(self, name: str, tag: str, *, platform: str, into: str) -> str:
         self.pulled.append(f"{name}:{tag} {platform}")
         if self.pulls:
-            self.tags[f"{name}:{tag}"] = self.architecture
-        return self.pulls
+            self.tags[into] = self.architecture
+        return "" if self.pulls else "toomanyrequests"
 
     def tag(self, image: str, tag: str) -> None:
         self.tags[tag] = self.tags[image]
@@ -58,8 +58,9 @@ class Registry:
         return cast(Engine, self)
 
 
-def base(engine: Registry, log: Path) -> str:
-    return base_image(engine(), "bookworm", "armhf", log=log / "log", line=lambda _: None)
+def base(engine: Registry, log: Path, said: list[str] | None = None) -> str:
+    line = [].append if said is None else said.append
+    return base_image(engine(), "bookworm", "armhf", log=log / "log", line=line)
 
 
 @pytest.fixture
@@ -93,8 +94,10 @@ def test_a_base_image_is_pulled_where_a_registry_answers(tmp_path: Path) -> None
 def test_else_it_is_bootstrapped(tmp_path: Path, programs: Path) -> None:
     program(programs, "mmdebstrap", 'echo "I: $@"; printf root > "$4"')
     engine = Registry()
-    base(engine, tmp_path)
+    said: list[str] = []
+    base(engine, tmp_path, said)
     assert engine.tags == {"crosspi/base:bookworm-armhf": "arm"}
+    assert "could not be pulled: toomanyrequests" in said[1]
     assert "--architectures=armhf bookworm" in (tmp_path / "log").read_text()
 
 

@@ -12,7 +12,8 @@ from making import ZEROS, FakeEngine, FakeSources, finish, host_path, machine, w
 
 from crosspi import machine as module
 from crosspi.builders import Command
-from crosspi.engine import Job, Line, Mount
+from crosspi.containers import Job, Mount
+from crosspi.engine import Line
 from crosspi.errors import BuildError, DiskFullError
 from crosspi.machine import TAIL, build_job, run_commands, source_mounts
 from crosspi.plan import Workspace

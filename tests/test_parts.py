@@ -26,7 +26,8 @@ from making import (
 
 from crosspi import builders, parts
 from crosspi.audit.findings import Report
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.errors import AuditError, DataError
 from crosspi.images import Image
 from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image

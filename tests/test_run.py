@@ -19,7 +19,8 @@ from making import (
 from projects import PACK, Bare, Board, ask, project_at
 
 from crosspi.cli import Terminated
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.errors import AuditError, BuildError, EmulatorError, SmokeError
 from crosspi.graph import Graph
 from crosspi.index import listing

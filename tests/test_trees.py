@@ -13,7 +13,8 @@ import pytest
 from making import CMAKE, host_path, load_recipe, make_step, workspace
 from projects import Board, ask, good, make_checkout, project_at
 
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.errors import BuildError
 from crosspi.run import build
 from crosspi.targets import Cell

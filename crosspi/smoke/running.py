@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosspi.engine import Engine, Job, Mount
+from crosspi.containers import Job, Mount
+from crosspi.engine import Engine
 from crosspi.errors import SmokeError
 from crosspi.images import Image
 from crosspi.index import write_index

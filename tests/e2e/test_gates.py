@@ -16,9 +16,9 @@ from workshop import BUILD, CHECKOUT, CODE, SMOKE, Run, Workshop
 
 from crosspi.console import Console
 from crosspi.engine import LABEL, Engine
-from crosspi.engine import owner as engine_owner
 from crosspi.host import engine_addresses
 from crosspi.images import base_image, image_step
+from crosspi.owners import Owner
 from crosspi.paths import Paths
 from crosspi.plan import State, execute, pending
 from crosspi.project import Project
@@ -120,12 +120,12 @@ def test_a_signal_leaves_no_container_and_no_result(
 ) -> None:
     workshop.hello(smoke=slow())
     process = workshop.start(*BUILD)
-    wait_for_smoke(process)
+    owner = wait_for_smoke(process)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == code, error
     assert "Traceback" not in error
-    assert not containers(process.pid)
+    assert not containers(owner)
     assert wheels(workshop.dist) == []
 
 
@@ -135,14 +135,14 @@ def test_an_engine_that_dies_is_reported_and_cleaned_up_after(
     workshop.hello(smoke=slow())
     proxy = Proxy(tmp_path / "engine.sock", engine_addresses()[0].removeprefix("unix://"))
     process = workshop.start(*BUILD, DOCKER_HOST=f"unix://{tmp_path / 'engine.sock'}")
-    wait_for_smoke(process)
+    owner = wait_for_smoke(process)
     proxy.cut()
     _, error = process.communicate(timeout=60)
     assert process.returncode == 6, error
     assert "the Docker engine failed" in error and "Traceback" not in error
-    assert smoking(process.pid)
+    assert smoking(owner)
     assert Engine.connect().remove_stale() >= 1
-    assert not containers(process.pid)
+    assert not containers(owner)
     assert wheels(workshop.dist) == []
 
 
@@ -189,22 +189,25 @@ def slow() -> str:
     return SMOKE + f"\n    import time\n    time.sleep(120)  # {uuid.uuid4()}\n"
 
 
-def wait_for_smoke(process: subprocess.Popen[str]) -> None:
+def wait_for_smoke(process: subprocess.Popen[str]) -> Owner:
+    """Wait until a build's smoke test runs; who the build is."""
+    owner = Owner.of(process.pid)
     deadline = time.monotonic() + 600
-    while not smoking(process.pid):
+    while not smoking(owner):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    return owner
 
 
-def containers(owner: int) -> list[str]:
+def containers(owner: Owner) -> list[str]:
     """The commands of the containers that a crosspi process has."""
     client = docker.DockerClient(base_url=engine_addresses()[0])
     found = client.containers.list(
-        all=True, filters={"label": f"{LABEL}={engine_owner(owner)}"}, ignore_removed=True
+        all=True, filters={"label": f"{LABEL}={owner}"}, ignore_removed=True
     )
     return [" ".join(container.attrs["Config"]["Cmd"]) for container in found]
 
 
-def smoking(owner: int) -> bool:
+def smoking(owner: Owner) -> bool:
     return any("board.py" in command for command in containers(owner))

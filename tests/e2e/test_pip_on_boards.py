@@ -12,7 +12,7 @@ import pytest
 from making import tiny_wheel
 
 from crosspi.console import Console
-from crosspi.engine import Job, Mount
+from crosspi.containers import Job, Mount
 from crosspi.graph import Graph
 from crosspi.index import write_index
 from crosspi.paths import Paths

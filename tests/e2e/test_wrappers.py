@@ -10,7 +10,7 @@ import pytest
 from crosspi.audit.elf import EF_ABI_HARD, read_header
 from crosspi.compiling import toolchain_script
 from crosspi.console import Console
-from crosspi.engine import Job, Mount
+from crosspi.containers import Job, Mount
 from crosspi.graph import Graph
 from crosspi.paths import Paths
 from crosspi.plan import execute

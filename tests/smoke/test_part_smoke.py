@@ -21,7 +21,8 @@ from making import (
     workspace,
 )
 
-from crosspi.engine import Job, Line
+from crosspi.containers import Job
+from crosspi.engine import Line
 from crosspi.errors import DataError, EmulatorError, SmokeError
 from crosspi.images import Image
 from crosspi.parts import Part, load_parts
