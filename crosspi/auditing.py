@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 from crosspi.builders import BUILD_PATHS
@@ -12,6 +13,13 @@ from crosspi.targets import Cell
 from crosspi.wheel import promises_of, wheel_in
 
 REPORT = "audit.json"
+#: What the audit sees with, beside its own code.
+LIBRARIES = ("capstone",)
+
+
+def tools() -> str:
+    """The versions of the libraries that an audit's verdict rests on."""
+    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
 
 
 def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
@@ -38,6 +46,8 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     inputs = {
         "law": digest(law.model_dump()),
         "promises": digest(promises.model_dump()),
-        "code": digest_files(Path(__file__).parent / "audit"),
+        "code": digest_files(Path(__file__).parent / "audit", Path(__file__)),
+        "tools": tools(),
+        "build paths": digest(BUILD_PATHS),
     }
     return Step("audit", wheel.subject, inputs, (wheel,), act)

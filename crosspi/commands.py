@@ -15,16 +15,17 @@ from crosspi import caches, report
 from crosspi.audit.law import Law, Promises
 from crosspi.cli import session
 from crosspi.console import size
+from crosspi.contents import Remembered
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
-from crosspi.graph import Graph
+from crosspi.graph import Graph, WheelSteps
 from crosspi.index import listing, published_manifest
 from crosspi.parts import load_parts
-from crosspi.plan import execute, pending
+from crosspi.plan import Step, pending
 from crosspi.project import Project
 from crosspi.recipe import Recipes
 from crosspi.run import build as build_wheels
-from crosspi.run import withdraw_unproven
+from crosspi.run import carried_out, withdraw_unproven
 from crosspi.sources.spec import Source
 from crosspi.targets import Targets, Toolchain, split_words
 
@@ -111,20 +112,24 @@ def smoke(
     with session(verbose=verbose, json=json, offline=offline, works=True) as project:
         _check_level(level)
         request = project.request(target, python, recipe)
-        wheels = Graph(project, level=level).wheels(request)
-        chosen = {
-            step.name: w for w in wheels if w.recipe.name in request.packages for step in w.smokes
-        }
-        goals = [s for w in wheels if w.recipe.name in request.packages for s in w.smokes]
-        for goal in goals:
-            found = project.store.find(goal.kind, goal.subject, goal.key)
-            if found is not None:
-                project.store.discard(found)
-        outcomes = list(execute(goals, project.store, project.console, project.paths.logs))
+        chosen: dict[str, WheelSteps] = {}
+
+        def goals() -> list[Step]:
+            wheels = Graph(project, level=level).wheels(request)
+            asked = [w for w in wheels if w.recipe.name in request.packages]
+            chosen.update((step.name, w) for w in asked for step in w.smokes)
+            steps = [step for w in asked for step in w.smokes]
+            for step in steps:
+                found = project.store.find(step.kind, step.subject, step.key)
+                if found is not None:
+                    project.store.discard(found)
+            return steps
+
+        outcomes = carried_out(project, goals)
         rows = []
         data = []
         for outcome in outcomes:
-            if outcome.entry is None or outcome.step not in goals:
+            if outcome.entry is None or outcome.step.name not in chosen:
                 continue
             text = (outcome.entry.out / "results.json").read_text(encoding="utf-8")
             results = json_module.loads(text)
@@ -364,6 +369,7 @@ def plan(
 ) -> None:
     """What would run, and why."""
     with session(json=json) as project:
+        project.only_looks = True
         request = project.request(target, python, recipe)
         wheels = Graph(project).wheels(request)
         goals = [step for w in wheels for step in w.goals]
@@ -380,6 +386,8 @@ def plan(
             )
         else:
             project.console.line("nothing would run: everything is in the store")
+        if isinstance(project.engine(), Remembered):
+            project.console.line("no engine answers: images that were here last count as here")
 
 
 def shell(target: str, python: str, recipe: str) -> None:
@@ -400,13 +408,15 @@ def shell(target: str, python: str, recipe: str) -> None:
                 why=package.refusal(version),
                 fix="name another Python, or none",
             )
-        graph = Graph(project)
-        step = graph.toolchain(toolchain)
-        goals = [step, *graph.source_steps(chosen)]
-        outcomes = list(execute(goals, project.store, project.console, project.paths.logs))
-        for outcome in outcomes:
+
+        def goals() -> list[Step]:
+            graph = Graph(project)
+            return [graph.toolchain(toolchain), *graph.source_steps(chosen)]
+
+        for outcome in carried_out(project, goals):
             if outcome.error is not None:
                 raise outcome.error
+        step = goals()[0]
         entry = project.store.find(step.kind, step.subject, step.key)
         assert entry is not None
         with tempfile.TemporaryDirectory(prefix="crosspi-shell-") as work:

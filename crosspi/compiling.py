@@ -16,13 +16,13 @@ from crosspi.machine import (
     SCRATCH,
     BuildMachine,
     build_job,
-    driver_digest,
     folder_digest,
     run_commands,
     source_mounts,
 )
 from crosspi.plan import Step, Workspace, digest
 from crosspi.recipe import Recipe
+from crosspi.rooms import ROOM
 from crosspi.targets import Cell, Toolchain
 
 BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517, "setuptools": setuptools}
@@ -34,6 +34,10 @@ TOOLCHAIN_ENVIRONMENT: Mapping[str, str] = {
     # zig is known by its version: the wrapper's flags are on the command line.
     "CCACHE_COMPILERCHECK": "zig version",
 }
+#: ccache believes the compiler about what was included, and does not preprocess as well: 12 to 28 %
+#: of the CPU time. Only in compile steps: numpy compiles its LAPACK twice, under two names, and
+#: preprocessed they are one.
+COMPILE_ENVIRONMENT: Mapping[str, str] = {**TOOLCHAIN_ENVIRONMENT, "CCACHE_DEPEND": "1"}
 
 
 def toolchain_script(toolchain: Toolchain) -> str:
@@ -72,7 +76,11 @@ def toolchain_step(toolchain: Toolchain, machine: BuildMachine) -> Step:
             environment=TOOLCHAIN_ENVIRONMENT,
         )
 
-    return Step("toolchain", toolchain.name, {"data": digest(script)}, (machine.image.step,), act)
+    inputs = {
+        "data": digest(script),
+        ROOM: machine.room(TOOLCHAIN_ENVIRONMENT, Path(__file__)),
+    }
+    return Step("toolchain", toolchain.name, inputs, (machine.image.step,), act)
 
 
 def compile_step(
@@ -106,10 +114,7 @@ def compile_step(
             machine,
             work,
             commands=commands,
-            # ccache believes the compiler about what was included, and does not preprocess as
-            # well: 12 to 28 % of the CPU time. Only here: numpy compiles its LAPACK twice, under
-            # two names, and preprocessed they are one.
-            environment={**TOOLCHAIN_ENVIRONMENT, "CCACHE_DEPEND": "1"},
+            environment=COMPILE_ENVIRONMENT,
             mounts=[
                 Mount(work.results[toolchain_made.name], builders.TOOLCHAIN),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
@@ -123,7 +128,7 @@ def compile_step(
     inputs = {
         "recipe": digest(described),
         "files of the recipe": _folder_digest(recipe),
-        "driver": driver_digest(),
+        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
     }
@@ -203,7 +208,7 @@ def build_step(
     inputs = {
         "recipe": digest(symbolic),
         "files of the recipe": _folder_digest(recipe),
-        "driver": driver_digest(),
+        ROOM: machine.room(TOOLCHAIN_ENVIRONMENT, Path(__file__)),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
     }

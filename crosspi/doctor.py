@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from crosspi import bootstrap, host
 from crosspi.bootstrap import SET_UP
 from crosspi.console import Console, size
+from crosspi.emulator import find_qemu, run_qemu
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -32,8 +33,6 @@ TRIED_QEMU = ("7.2", "10.0")
 LEAST_PYTHON = (3, 11)
 WARN_DISK, FAIL_DISK = 15 * 10**9, 3 * 10**9
 WARN_MEMORY = 3 * 10**9  # a link of TensorFlow Lite, two compilers beside it
-#: Of the package arch-test: the program by which it finds out.
-ARM_PROGRAM = Path("/usr/lib/arch-test/armhf")
 _NO_REGISTRY = "needed where no image registry answers"
 #: Of the engine's own folder: the tools' image, one board's Python, and what is unpacked meanwhile.
 WARN_IMAGES, FAIL_IMAGES = 6 * 10**9, 2 * 10**9
@@ -247,13 +246,6 @@ def check_binfmt(entry: host.BinfmtEntry | None) -> Check:
     return Check(name, "ok", f"{entry.interpreter}, flags {entry.flags}")
 
 
-def run_qemu(program: str, *arguments: str) -> str:
-    """What qemu prints (its exit code says nothing for `-cpu help`)."""
-    return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=20, check=False
-    ).stdout
-
-
 def check_qemu(
     program: str | None, cpus: Sequence[str], run: Callable[..., str] = run_qemu
 ) -> Check:
@@ -282,30 +274,6 @@ def check_qemu(
             "nothing, unless a smoke test fails oddly; then compare with a tried version",
         )
     return Check(name, "ok", f"{state}, knows {', '.join(cpus)}" if cpus else state)
-
-
-def run_kernels_qemu(program: str, *arguments: str) -> str:
-    """What the emulator that the kernel starts for an ARM program prints.
-
-    It may lie where nobody sees it: with flag F the kernel holds it open, and it came from a
-    container, perhaps. linux-user/main.c of qemu reads its options from the environment too.
-    """
-    options = {"--version": {"QEMU_VERSION": "1"}, "-cpu help": {"QEMU_CPU": "help"}}
-    environment = {**os.environ, **options[" ".join(arguments)]}
-    return subprocess.run(
-        [program], env=environment, capture_output=True, text=True, timeout=20, check=False
-    ).stdout
-
-
-def find_qemu(
-    entry: host.BinfmtEntry | None, arm_program: Path = ARM_PROGRAM
-) -> tuple[str | None, Callable[..., str]]:
-    """The very emulator that the kernel starts, and how to ask it; else one in PATH."""
-    if entry and Path(entry.interpreter).exists():
-        return os.path.realpath(entry.interpreter), run_qemu
-    if entry and arm_program.exists():
-        return str(arm_program), run_kernels_qemu
-    return shutil.which("qemu-arm-static"), run_qemu
 
 
 def check_arm(fault: str) -> Check:

@@ -122,13 +122,18 @@ class Graph:
             assert data is not None, "the request was checked"
             proofs: tuple[Step, ...] = ()
             if isinstance(data, PackagedPython):
-                image = packaged_image(
-                    cell, data, project.paths.dockerfiles, project.engine, project.sources
+                image = project.known(
+                    packaged_image(
+                        cell, data, project.paths.dockerfiles, project.engine, project.sources
+                    )
                 )
+                image = replace(image, emulator=project.emulator)
             else:
                 part = project.part(data.part)
                 built = self._part(part)
                 image = root_image(image_name(cell), built, project.engine, platform=data.platform)
+                # What is in it is the part: the image's own key says so.
+                image = replace(image, content="of its key", emulator=project.emulator)
                 if not part.data.prebuilt:
                     proofs += (part_audit_step(part, built, cell.toolchain),)
                 if part.data.smoke is not None:
@@ -143,7 +148,10 @@ class Graph:
             tools = project.paths.dockerfiles / part.data.image
             self._parts[part.name] = part_step(
                 part,
-                replace(self._machine, image=tools_image(tools, project.engine, project.sources)),
+                replace(
+                    self._machine,
+                    image=project.known(tools_image(tools, project.engine, project.sources)),
+                ),
                 {n: self._part(project.parts[p]) for n, p in part.data.needs.items()},
                 self.source_steps(part),
             )
@@ -240,7 +248,7 @@ class Graph:
         number: int = 0,
     ) -> WheelSteps:
         board = self.board(cell)
-        wheel = wheel_step(recipe, cell, built, number)
+        wheel = wheel_step(recipe, cell, built, self._machine, number)
         audit = audit_step(recipe, cell, wheel)
         smokes = tuple(
             smoke_step(

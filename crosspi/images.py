@@ -22,6 +22,9 @@ PLATFORMS: Mapping[str, tuple[str, str]] = {
     "armhf": ("linux/arm/v7", "arm"),
 }
 
+#: The kind of the steps that make images.
+IMAGE = "image"
+
 
 class ImageData(Model):
     """`image.yaml` of a folder of `dockerfiles/`: its base, and the wheels that go into it."""
@@ -38,10 +41,24 @@ def image_data(folder: Path) -> ImageData:
 
 @dataclass(frozen=True)
 class Image:
-    """An image step and the tag that its result has."""
+    """An image step and the tag that its result has.
+
+    Attributes:
+        step: makes it.
+        tag: its name.
+        content: what is in it that no data pins (see `contents`).
+        emulator: what runs its programs, with its version, where this processor does not.
+    """
 
     step: Step
     tag: str
+    content: str = ""
+    emulator: str = ""
+
+
+def image_tag(step: Step) -> str:
+    """What the image of an image step is called: by what goes in."""
+    return f"crosspi/{step.subject}:{step.key[:16]}"
 
 
 def base_image(
@@ -162,8 +179,8 @@ def image_step(
     def present() -> bool:
         return engine().image_architecture(tag) == architecture_name
 
-    step = Step("image", name, inputs, (), act, present)
-    tag = f"crosspi/{name}:{step.key[:16]}"
+    step = Step(IMAGE, name, inputs, (), act, present)
+    tag = image_tag(step)
     return Image(step=step, tag=tag)
 
 

@@ -15,6 +15,7 @@ from crosspi.engine import Engine
 from crosspi.errors import BuildError, disk_full, tells_disk_full
 from crosspi.images import Image
 from crosspi.plan import Workspace, digest_files
+from crosspi.rooms import room
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.store import Cost
@@ -30,6 +31,16 @@ _CACHES = "/cache"
 _STEP = "/step"
 #: On disk: zig keeps gigabytes there while it compiles, which would not fit into memory.
 SCRATCH = "/scratch"
+ENVIRONMENT: Mapping[str, str] = {
+    "CCACHE_DIR": f"{_CACHES}/ccache",
+    "CCACHE_STATSLOG": "/tmp/ccache-stats",
+    "CCACHE_UMASK": "002",
+    "CROSSPI_DROPPED_FLAGS": "/tmp/dropped-flags",
+    "ZIG_GLOBAL_CACHE_DIR": f"{_CACHES}/zig",
+    "ZIG_LOCAL_CACHE_DIR": f"{SCRATCH}/zig",
+    "SOURCE_DATE_EPOCH": "315532800",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,14 @@ class BuildMachine:
     caches: Path
     jobs: int
 
+    def room(self, environment: Mapping[str, str], *code: Path) -> str:
+        """What a step's key knows of a container here (see `rooms`).
 
-def driver_digest() -> str:
-    """What a step's key knows of the program that runs its commands."""
-    return digest_files(_DRIVER)
+        Args:
+            environment: what the step gives it beside `ENVIRONMENT`.
+            code: the step's own modules.
+        """
+        return room(self.image, {**ENVIRONMENT, **environment}, Path(__file__), _DRIVER, *code)
 
 
 def folder_digest(folder: Path, data: str, without: Collection[Path] = ()) -> str:
@@ -102,17 +117,7 @@ def build_job(
             *(Mount(path, f"{_CACHES}/{name}", writable=True) for name, path in caches.items()),
             *mounts,
         ],
-        environment={
-            "CCACHE_DIR": f"{_CACHES}/ccache",
-            "CCACHE_STATSLOG": "/tmp/ccache-stats",
-            "CCACHE_UMASK": "002",
-            "CROSSPI_DROPPED_FLAGS": "/tmp/dropped-flags",
-            "ZIG_GLOBAL_CACHE_DIR": f"{_CACHES}/zig",
-            "ZIG_LOCAL_CACHE_DIR": f"{SCRATCH}/zig",
-            "SOURCE_DATE_EPOCH": "315532800",
-            "LC_ALL": "C.UTF-8",
-            **environment,
-        },
+        environment={**ENVIRONMENT, **environment},
         tmpfs=tmpfs,
         workdir=builders.WORK,
     )

@@ -18,14 +18,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from crosspi import builders
+from crosspi.auditing import tools
 from crosspi.containers import Mount
 from crosspi.document import Document, Fault, Location, Model
 from crosspi.engine import Engine
 from crosspi.errors import AuditError, did_you_mean
-from crosspi.images import Image, require_architecture
-from crosspi.machine import BuildMachine, driver_digest, folder_digest, run_commands, source_mounts
+from crosspi.images import IMAGE, Image, image_tag, require_architecture
+from crosspi.machine import BuildMachine, folder_digest, run_commands, source_mounts
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Smoke
+from crosspi.rooms import ROOM
 from crosspi.sources.spec import ALLOW_UNPINNED, InsidePath, PlainName, Source
 from crosspi.targets import Toolchain
 from crosspi.variants import documents
@@ -177,6 +179,13 @@ def part_step(
         sources: the steps of its sources.
     """
     command = {"argv": ["bash", f"{builders.RECIPE}/{part.data.script}"]}
+    environment = {
+        "SRC": builders.SOURCES,
+        "BUILD": builders.WORK,
+        "OUT": builders.OUT,
+        "JOBS": str(machine.jobs),
+        **part.data.environment,
+    }
 
     def act(work: Workspace) -> None:
         run_commands(
@@ -188,27 +197,21 @@ def part_step(
                 Mount(part.folder, builders.RECIPE),
                 *(Mount(work.results[step.name], f"/{name}") for name, step in needs.items()),
             ],
-            environment={
-                "SRC": builders.SOURCES,
-                "BUILD": builders.WORK,
-                "OUT": builders.OUT,
-                "JOBS": str(machine.jobs),
-                **part.data.environment,
-            },
+            environment=environment,
             roots=(ROOT,),
         )
 
     inputs = {
         "part": digest(
             [
-                part.data.script,
-                part.data.environment,
+                command,
                 sorted(part.data.needs.items()),
                 {name: source.digest for name, source in part.data.sources.items()},
             ]
         ),
         "files of the part": folder_digest(part.folder, "part.yaml"),
-        "driver": driver_digest(),
+        # Not this module: a word in a message would compile the board's system anew.
+        ROOM: machine.room(environment),
     }
     return Step("part", part.name, inputs, (machine.image.step, *needs.values(), *sources), act)
 
@@ -250,6 +253,7 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
     inputs = {
         "law": digest(law.model_dump()),
         "code": digest_files(Path(__file__).parent / "audit"),
+        "tools": tools(),
     }
     return Step("audit", f"{part.name}-{toolchain.name}", inputs, (built,), act)
 
@@ -280,6 +284,6 @@ def root_image(
     def present() -> bool:
         return engine().image_architecture(tag) == architecture
 
-    step = Step("image", name, {"platform": platform}, (built,), act, present)
-    tag = f"crosspi/{name}:{step.key[:16]}"
+    step = Step(IMAGE, name, {"platform": platform}, (built,), act, present)
+    tag = image_tag(step)
     return Image(step=step, tag=tag)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import resource
 import time
 import traceback
@@ -45,6 +46,10 @@ class State(StrEnum):
     STORED = "from the store"
     FAILED = "failed"
     BLOCKED = "blocked"
+
+
+#: Without a result.
+LOST = (State.FAILED, State.BLOCKED)
 
 
 @dataclass
@@ -214,16 +219,36 @@ def pending(goals: Sequence[Step], store: Store, *, force: bool = False) -> list
     return [wanted[step.name] for step in closure(goals) if step.name in wanted]
 
 
+def first_to_make(goals: Sequence[Step], store: Store) -> list[Step]:
+    """Of what would run, what lives outside the store and needs nothing: sources and images.
+
+    What is in an image is known once it is made, and goes into the keys of what runs in it: so
+    these are made first, and then the graph anew.
+    """
+    would_run = [item.step for item in pending(goals, store)]
+    first = [step for step in would_run if step.present is not None and not step.needs]
+    return sorted(first, key=lambda step: step.kind != SOURCE)
+
+
 def _reason(step: Step, store: Store) -> str:
     if step.present is not None:
         return "not here yet"
     last = store.last_inputs(step.kind, step.subject)
     if last is None:
         return "never built"
-    changed = differing(step.all_inputs, last)
+    now = step.all_inputs
+    changed = [
+        name + _parts(now.get(name, ""), last.get(name, "")) for name in differing(now, last)
+    ]
     if not changed:
         return "its stored result is gone or damaged"
     return "changed: " + ", ".join(changed)
+
+
+def _parts(now: str, before: str) -> str:
+    """Which parts of an input of several parts, like `image 1a, code 2b`, differ."""
+    parts = [dict(re.findall(r"(\w+) ([^,]+)(?:, |$)", text)) for text in (now, before)]
+    return f" ({', '.join(differing(*parts))})" if all(len(p) > 1 for p in parts) else ""
 
 
 def execute(
@@ -234,6 +259,7 @@ def execute(
     *,
     force: bool = False,
     keep_going: bool = False,
+    known: Sequence[Outcome] = (),
 ) -> Iterator[Outcome]:
     """Run what must run, step by step as the outcomes are taken.
 
@@ -244,17 +270,18 @@ def execute(
         logs: folder for one log file a step.
         force: run every stored step again.
         keep_going: after a failure go on with what does not need it.
+        known: what became of some steps before, in the same run.
 
     Yields:
         The outcome of every goal and of every step that was needed, in order. The first failure
         ends the run unless keep_going; its error is in its outcome, not raised.
     """
     must_run = {item.step.name for item in pending(goals, store, force=force)}
-    run = _Run(store, console, logs, force=force)
-    stop = False
+    run = _Run(store, console, logs, known, force=force)
+    stop = any(outcome.error for outcome in known) and not keep_going
     # Sources first: what cannot be had ends a run before anything was compiled.
     for step in sorted(closure(goals), key=lambda step: step.kind != SOURCE):
-        if step.name in run.done:  # mended for an earlier step
+        if step.name in run.done:  # known, or mended for an earlier step
             continue
         if step.name not in must_run:
             found = _found(step, store) if step in goals else None
@@ -270,13 +297,21 @@ def execute(
 class _Run:
     """A run under way: makes steps, and again those whose stored results are damaged."""
 
-    def __init__(self, store: Store, console: Console, logs: Path, *, force: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        console: Console,
+        logs: Path,
+        known: Sequence[Outcome],
+        *,
+        force: bool,
+    ) -> None:
         self._store = store
         self._console = console
         self._logs = logs
         self._force = force
-        self._lost: set[str] = set()
-        self.done: set[str] = set()
+        self._lost = {o.step.name for o in known if o.state in LOST}
+        self.done = {outcome.step.name for outcome in known}
 
     def made(self, step: Step) -> Iterator[Outcome]:
         """Make a step; before it what it needs and what is damaged, or is not there after all."""
@@ -287,7 +322,7 @@ class _Run:
             outcome = Outcome(step, State.BLOCKED)
         else:
             outcome = _run(step, self._store, self._console, self._logs, force=self._force)
-        if outcome.state in (State.BLOCKED, State.FAILED):
+        if outcome.state in LOST:
             self._lost.add(step.name)
         self.done.add(step.name)
         yield outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from packaging.requirements import Requirement
@@ -12,9 +12,11 @@ from packaging.utils import canonicalize_name
 
 from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
+from crosspi.contents import Contents, Remembered
+from crosspi.emulator import emulator_version
 from crosspi.engine import Engine
-from crosspi.errors import DataError, UsageError, did_you_mean
-from crosspi.images import base_image, image_data, image_repositories, tools_image
+from crosspi.errors import DataError, EngineError, UsageError, did_you_mean
+from crosspi.images import Image, base_image, image_data, image_repositories, tools_image
 from crosspi.machine import BuildMachine
 from crosspi.parts import Part, load_parts
 from crosspi.paths import Paths
@@ -52,12 +54,14 @@ class Project:
         console: what the user sees.
         offline: open no socket.
         jobs: compiles at once.
+        only_looks: nothing is run, so that an engine need not answer.
     """
 
     paths: Paths
     console: Console
     offline: bool = False
     jobs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    only_looks: bool = False
 
     @cached_property
     def targets(self) -> Targets:
@@ -96,8 +100,30 @@ class Project:
         return engine
 
     def engine(self) -> Engine:
-        """The container engine; connects when it is first needed."""
-        return self._engine
+        """The container engine; connects when it is first needed.
+
+        Raises:
+            EngineError: none answers, and something is to be done.
+        """
+        try:
+            return self._engine
+        except EngineError:
+            if self.only_looks:
+                return Remembered(self.contents)
+            raise
+
+    @cached_property
+    def contents(self) -> Contents:
+        return Contents(lambda: self._engine, self.paths.store / "images")
+
+    @cached_property
+    def emulator(self) -> str:
+        """What runs the boards' programs here, with its version."""
+        return emulator_version()
+
+    def known(self, image: Image) -> Image:
+        """An image with what is in it."""
+        return replace(image, content=self.contents.of(image.tag))
 
     @cached_property
     def sources(self) -> SourceCache:
@@ -192,7 +218,9 @@ class Project:
         """The build machine that all compile steps share."""
         return BuildMachine(
             engine=self.engine,
-            image=tools_image(self.paths.dockerfiles / TOOLS, self.engine, self.sources),
+            image=self.known(
+                tools_image(self.paths.dockerfiles / TOOLS, self.engine, self.sources)
+            ),
             sources=self.sources,
             caches=self.paths.cache,
             jobs=self.jobs,

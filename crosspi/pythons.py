@@ -13,7 +13,8 @@ from typing import Any
 from crosspi.engine import Engine
 from crosspi.errors import DataError
 from crosspi.images import Image, image_step
-from crosspi.plan import Step, Workspace, digest_files
+from crosspi.plan import Step, Workspace
+from crosspi.rooms import ROOM, room
 from crosspi.sources.cache import SourceCache
 from crosspi.targets import Cell, PackagedPython
 
@@ -79,7 +80,10 @@ def python_step(cell: Cell, image: Image, engine: Callable[[], Engine]) -> Step:
     return Step(
         "python",
         cell.identifier,
-        {"code": digest_files(Path(__file__)), "cell": cell.wheel_tag},
+        {
+            "cell": cell.wheel_tag,
+            ROOM: room(image, {}, Path(__file__)),
+        },
         (image.step,),
         act,
     )

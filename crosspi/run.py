@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
-from crosspi.auditing import REPORT
+from crosspi.auditing import REPORT, tools
 from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError
 from crosspi.graph import Graph, WheelSteps
+from crosspi.images import IMAGE, image_tag
 from crosspi.index import build_number, is_published, publish, withdraw
-from crosspi.plan import Outcome, Step, closure, execute
+from crosspi.plan import Outcome, Step, closure, execute, first_to_make
 from crosspi.project import Project, Request
 from crosspi.sources.treehash import file_sha256
 from crosspi.store import Entry, Store
@@ -43,6 +45,9 @@ def build(
     Raises:
         UsageError: something of it cannot be built, by the data.
     """
+    first = made_first(
+        project, lambda: _goals(Graph(project, level=level).wheels(request)), keep_going=keep_going
+    )
     graph = Graph(project, level=level)
     wheels = graph.wheels(request)
     proven_by = {step.name: steps for steps in wheels for step in steps.smokes}
@@ -50,15 +55,17 @@ def build(
     by_name: dict[str, Outcome] = {}
     published, errors = [], []
 
-    def run(goals: Sequence[Step]) -> Iterator[Outcome]:
-        for outcome in execute(
+    def run(goals: Sequence[Step], known: Sequence[Outcome] = ()) -> Iterator[Outcome]:
+        others = execute(
             goals,
             project.store,
             project.console,
             project.paths.logs,
             force=force,
             keep_going=keep_going,
-        ):
+            known=known,
+        )
+        for outcome in chain(known, others):
             by_name[outcome.step.name] = outcome
             if outcome.error is not None:
                 errors.append(outcome.error)
@@ -66,7 +73,7 @@ def build(
                     withdraw_unproven(project, proofs[outcome.step.name], outcome.error)
             yield outcome
 
-    for outcome in run([step for w in wheels for step in w.goals]):
+    for outcome in run(_goals(wheels), first):
         steps = proven_by.get(outcome.step.name)
         done = [by_name.get(step.name) for step in steps.goals] if steps else []
         if steps is None or any(goal is None or goal.entry is None for goal in done):
@@ -84,6 +91,43 @@ def build(
         except CrosspiError as error:
             errors.append(error)
     return Result(list(by_name.values()), published, errors, wheels)
+
+
+def made_first(
+    project: Project, goals: Callable[[], Sequence[Step]], *, keep_going: bool = False
+) -> list[Outcome]:
+    """Fetch the sources and make the images that goals want: keys know what is in an image.
+
+    Args:
+        project: where.
+        goals: gives them, in a graph of its own. After this a new graph has other keys.
+        keep_going: after a failure go on.
+    """
+    return list(
+        execute(
+            first_to_make(goals(), project.store),
+            project.store,
+            project.console,
+            project.paths.logs,
+            keep_going=keep_going,
+        )
+    )
+
+
+def carried_out(project: Project, goals: Callable[[], Sequence[Step]]) -> list[Outcome]:
+    """What became of goals and of what they need; the first failure ends it.
+
+    Args:
+        project: where.
+        goals: gives them, each time in a new graph.
+    """
+    first = made_first(project, goals)
+    others = execute(goals(), project.store, project.console, project.paths.logs, known=first)
+    return [*first, *others]
+
+
+def _goals(wheels: Sequence[WheelSteps]) -> list[Step]:
+    return [step for steps in wheels for step in steps.goals]
 
 
 def _with_number(project: Project, graph: Graph, steps: WheelSteps) -> tuple[WheelSteps, Path]:
@@ -133,8 +177,31 @@ def _publish(
     }
     about = {**_costs(steps, project.store), "audit": audit, "smoke": smokes}
     proven = max(entry.created for entry in tested)
-    text = manifest(steps.recipe, steps.cell, wheel, file_sha256(packed), proof, proven, about)
+    text = manifest(
+        steps.recipe,
+        steps.cell,
+        wheel,
+        file_sha256(packed),
+        proof,
+        proven,
+        about,
+        _made_with(project, steps),
+    )
     return publish(dist, wheel, text, audit, smokes)
+
+
+def _made_with(project: Project, steps: WheelSteps) -> dict[str, object]:
+    """What no data pins and keys know: images with their packages, the emulator, the audit's tools.
+
+    An image that was never seen here, because all that was made in it came with the store, is not
+    named.
+    """
+    images: dict[str, object] = {}
+    for step in closure(steps.goals):
+        record = project.contents.record(image_tag(step)) if step.kind == IMAGE else {}
+        if record:
+            images[step.subject] = {name: record[name] for name in ("id", "digest", "packages")}
+    return {"images": images, "emulator": project.emulator, "audit": tools()}
 
 
 def _costs(steps: WheelSteps, store: Store) -> dict[str, Mapping[str, object]]:

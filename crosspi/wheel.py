@@ -5,42 +5,45 @@ Source: the binary distribution format, PEP 427, and core metadata, PEP 566.
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
-import io
 import json
 import shutil
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.message import Message
 from email.parser import Parser
 from email.policy import EmailPolicy
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from crosspi import __version__
+from crosspi import __version__, builders
 from crosspi.audit.law import Promises
+from crosspi.containers import Mount
 from crosspi.errors import BuildError
-from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.machine import BuildMachine, run_commands
+from crosspi.plan import Step, Workspace, digest
 from crosspi.recipe import Recipe
+from crosspi.rooms import ROOM
 from crosspi.targets import Cell
 from crosspi.trees import check_members, check_tree
 
-#: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 #: METADATA is UTF-8 as it stands: nothing is encoded, folded or quoted as in mail.
 METADATA_POLICY = EmailPolicy(utf8=True, mangle_from_=False, max_line_length=0)
 
+#: Where the packing container sees what it packs.
+_PACKED = "/pack"
 
-def wheel_step(recipe: Recipe, cell: Cell, built: Step, number: int = 0) -> Step:
+
+def wheel_step(
+    recipe: Recipe, cell: Cell, built: Step, machine: BuildMachine, number: int = 0
+) -> Step:
     """The step that makes a wheel of what `built` left: `tree/` and `licenses/`.
 
     Args:
         recipe, cell: of what, for what.
         built: made the tree.
+        machine: where it is packed: the compressor of that image, and no other, makes its bytes.
         number: the wheel's build number, where other bytes have the name without one (PEP 427).
     """
     data = recipe.data
@@ -55,7 +58,15 @@ def wheel_step(recipe: Recipe, cell: Cell, built: Step, number: int = 0) -> Step
             licences = info / "licenses"
             shutil.copytree(result / "licenses", licences, symlinks=True, dirs_exist_ok=True)
         check_members(tree, left_by=f"the build of {recipe.name}")
-        path = make_wheel(tree, info, cell, work.out, number)
+        name = write_tags(info, cell, number)
+        run_commands(
+            machine,
+            work,
+            commands=[{"pack": _PACKED, "info": info.name, "to": f"{builders.OUT}/{name}"}],
+            mounts=[Mount(tree, _PACKED)],
+            environment={},
+        )
+        path = work.out / name
         work.notes["file"] = path.name
         work.notes["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         work.notes["size"] = path.stat().st_size
@@ -70,10 +81,12 @@ def wheel_step(recipe: Recipe, cell: Cell, built: Step, number: int = 0) -> Step
     inputs = {
         "recipe's metadata": digest(described),
         "tags": cell.wheel_tag,
-        "code": digest_files(Path(__file__)),
+        ROOM: machine.room({}, Path(__file__)),
+        # It is in WHEEL.
+        "crosspi": __version__,
     }
     subject = f"{recipe.name}-{cell.identifier}" + (f"-{number}" if number else "")
-    return Step("wheel", subject, inputs, (built,), act)
+    return Step("wheel", subject, inputs, (machine.image.step, built), act)
 
 
 def dist_info(recipe: Recipe, tree: Path) -> Path:
@@ -124,18 +137,16 @@ def dist_info(recipe: Recipe, tree: Path) -> Path:
     return folder
 
 
-def make_wheel(tree: Path, info: Path, cell: Cell, into: Path, number: int = 0) -> Path:
-    """Write the wheel of a tree.
+def write_tags(info: Path, cell: Cell, number: int = 0) -> str:
+    """Write WHEEL; its tags come from the cell, never from the name of another file.
 
     Args:
-        tree: what the wheel holds.
-        info: its `.dist-info` folder, inside the tree.
-        cell: gives the tags; never the name of another file.
-        into: the folder for the wheel.
+        info: the wheel's `.dist-info` folder.
+        cell: for what it is.
         number: its build number; 0 where it has none.
 
     Returns:
-        The wheel's path.
+        The name of the wheel's file.
     """
     (info / "WHEEL").write_text(
         "Wheel-Version: 1.0\n"
@@ -145,37 +156,7 @@ def make_wheel(tree: Path, info: Path, cell: Cell, into: Path, number: int = 0) 
         encoding="utf-8",
     )
     name = info.name.removesuffix(".dist-info") + (f"-{number}" if number else "")
-    path = into / f"{name}-{cell.wheel_tag}.whl"
-    record = f"{info.name}/RECORD"
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for member, file in _members(tree, info):
-            data = file.read_bytes()
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
-            writer.writerow([member, f"sha256={digest.decode()}", len(data)])
-            _add(archive, member, data, executable=bool(file.stat().st_mode & 0o100))
-        writer.writerow([record, "", ""])
-        _add(archive, record, rows.getvalue().encode(), executable=False)
-    return path
-
-
-def _members(tree: Path, info: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a wheel in their order: sorted, `.dist-info` last as PEP 427 recommends."""
-    files = [
-        (str(PurePosixPath(path.relative_to(tree))), path)
-        for path in tree.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
-    yield from sorted(files, key=lambda item: (item[0].startswith(info.name), item[0]))
-
-
-def _add(archive: zipfile.ZipFile, member: str, data: bytes, *, executable: bool) -> None:
-    info = zipfile.ZipInfo(member, ZIP_TIME)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.create_system = 3
-    info.external_attr = (0o100755 if executable else 0o100644) << 16
-    archive.writestr(info, data)
+    return f"{name}-{cell.wheel_tag}.whl"
 
 
 def wheel_in(folder: Path) -> Path:
@@ -197,6 +178,7 @@ def manifest(
     proof: Mapping[str, str],
     proven: datetime,
     steps: Mapping[str, Mapping[str, object]],
+    made_with: Mapping[str, object],
 ) -> str:
     """The JSON that is published beside a wheel: what went in, what was found, what it cost.
 
@@ -206,6 +188,7 @@ def manifest(
         proof: the keys of the steps that made and proved it.
         proven: when the last of its smoke tests passed.
         steps: what each step cost and found.
+        made_with: what of this machine and its images no data pins.
     """
     toolchain = cell.toolchain.data
     return (
@@ -234,6 +217,7 @@ def manifest(
                     for name, source in sorted(recipe.data.sources.items())
                 },
                 "steps": steps,
+                "made_with": made_with,
                 "crosspi": __version__,
             },
             indent=1,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from crosspi.audit.findings import FileFacts, Report
-from crosspi.builders import BuildContext
+from crosspi.builders import BuildContext, run_commands
 from crosspi.console import Console
 from crosspi.containers import Job
 from crosspi.engine import Engine, Line
@@ -206,6 +206,26 @@ def workspace(root: Path, results: Mapping[str, Path] | None = None) -> Workspac
     return Workspace(out=out, log=root / "log", line=lambda _: None, results=results or {})
 
 
+DPKG = """\
+Package: gcc
+Status: install ok installed
+Architecture: amd64
+Version: 12.2.0-14
+Description: a compiler
+ Version: no field
+
+Package: removed
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: zlib1g
+Status: install ok installed
+Architecture: amd64
+Version: 1:1.2.13
+"""
+
+
 @dataclass
 class FakeEngine:
     """Stands in for `Engine`: notes its jobs, and does what a test wants of them."""
@@ -215,6 +235,7 @@ class FakeEngine:
     jobs: list[Job] = field(default_factory=list)
     timeouts: list[float | None] = field(default_factory=list)
     copied: Mapping[str, str] = field(default_factory=dict)
+    packages: str = DPKG
     imported: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
     def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
@@ -225,6 +246,13 @@ class FakeEngine:
 
     def image_architecture(self, tag: str) -> str | None:
         return self.images.get(tag)
+
+    def image_id(self, tag: str) -> str | None:
+        return f"id of {tag}" if self.image_architecture(tag) else None
+
+    def read_file(self, image: str, path: str) -> bytes | None:
+        del image, path
+        return self.packages.encode()
 
     def import_root(self, layer: Path, tag: str, *, platform: str) -> None:
         self.imported[tag] = (layer.read_bytes(), platform)
@@ -288,6 +316,25 @@ def host_path(job: Job, target: str) -> Path:
     """The host's folder that a job sees at a place."""
     (path,) = [m.source for m in job.mounts if m.target == target]
     return path
+
+
+def pack(job: Job) -> None:
+    """Do what a job's commands say of packing, as run_commands.py does in a build container."""
+    commands = json.loads((host_path(job, "/step") / "commands.json").read_text())["commands"]
+    for command in commands:
+        if "pack" in command:
+            here = {
+                "pack": str(host_path(job, command["pack"])),
+                "to": str(host_path(job, "/out") / Path(command["to"]).name),
+            }
+            run_commands.pack({**command, **here})
+
+
+def packing(job: Job, _line: Line) -> int:
+    """A job of a wheel step."""
+    pack(job)
+    finish(job)
+    return 0
 
 
 def finish(

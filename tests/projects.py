@@ -17,6 +17,7 @@ from making import (
     FakeSources,
     finish,
     host_path,
+    pack,
     quiet,
     write_recipe,
     write_toolchains,
@@ -62,6 +63,7 @@ class Board(FakeEngine):
         if "/python" in targets:
             (host_path(job, "/out") / "tree").mkdir()
             (host_path(job, "/out") / "tree" / "made.txt").write_text("x")
+        pack(job)
         finish(job)
         return 0
 
@@ -138,6 +140,7 @@ def project_at(checkout: Path, board: FakeEngine | None = None) -> Project:
     paths = Paths(project=checkout, cache=root / "cache", dist=root / "dist")
     project = Project(paths, quiet(), jobs=2)
     vars(project)["_engine"] = board or Board()
+    vars(project)["emulator"] = "qemu-arm version 0"
     vars(project)["sources"] = FakeSources.at(root / "sources")
     return project
 

@@ -134,11 +134,12 @@ def test_a_source_is_a_folder_under_its_name(tmp_path: Path, kind: type[FakeSour
 def test_the_driver_is_known_by_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "run_commands.py"
     driver.write_text("1")
-    before = module.driver_digest()
+    made = machine(tmp_path)
+    before = made.room({})
     monkeypatch.setattr(module, "_DRIVER", driver)
-    one = module.driver_digest()
+    one = made.room({})
     driver.write_text("2")
-    assert len({before, one, module.driver_digest()}) == 3
+    assert len({before, one, made.room({})}) == 3
 
 
 # --- what it says ---------------------------------------------------------------------------------

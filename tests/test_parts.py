@@ -24,7 +24,7 @@ from making import (
     write_toolchains,
 )
 
-from crosspi import builders, parts
+from crosspi import builders
 from crosspi.audit.findings import Report
 from crosspi.containers import Job
 from crosspi.engine import Line
@@ -324,9 +324,9 @@ def test_sources_that_change_places_change_the_key(tmp_path: Path) -> None:
     assert one.key != two.key
 
 
-def test_the_driver_changes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_room_changes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = step(tmp_path).key
-    monkeypatch.setattr(parts, "driver_digest", lambda: "another")
+    monkeypatch.setattr("crosspi.machine.ENVIRONMENT", {"LC_ALL": "C"})
     assert step(tmp_path).key != before
 
 

@@ -47,6 +47,11 @@ def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
         assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
         assert data["steps"]["smoke"]["toy1"]["sha256"] == digest
         assert f"step build:{data['recipe']}-cp311-toy" in data["steps"]
+        assert set(data["made_with"]["images"]) == {"toolchain", "python-cp311-toy"}
+        toolchain = data["made_with"]["images"]["toolchain"]
+        assert "zlib1g 1:1.2.13 amd64" in toolchain["packages"]  # the wheel's compressor
+        assert data["made_with"]["emulator"] == "qemu-arm version 0"
+        assert data["made_with"]["audit"].startswith("capstone ")
 
 
 TWO = "cpuinfo: cpuinfo.txt}, {name: toy2, plays: Toy 2, cpu: max, cpuinfo: cpuinfo.txt, note: x}]"

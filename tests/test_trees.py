@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from making import CMAKE, host_path, load_recipe, make_step, workspace
+from making import CMAKE, host_path, load_recipe, machine, make_step, workspace
 from projects import Board, ask, good, make_checkout, project_at
 
 from crosspi.containers import Job
@@ -239,6 +239,6 @@ def test_a_stored_tree_is_looked_through_again(tmp_path: Path, secret: Path, cel
     result = tmp_path / "built"
     (result / "tree").mkdir(parents=True)
     (result / "tree" / "x").symlink_to(secret)
-    step = wheel_step(load_recipe(tmp_path / "recipes", CMAKE), cell, before)
+    step = wheel_step(load_recipe(tmp_path / "recipes", CMAKE), cell, before, machine(tmp_path))
     with pytest.raises(BuildError, match="may not leave"):
         step.action(workspace(tmp_path / "run", {before.name: result}))

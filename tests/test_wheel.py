@@ -14,12 +14,14 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
-from making import CMAKE, PEP517, load_recipe, make_step, workspace
+from making import CMAKE, PEP517, FakeEngine, load_recipe, machine, make_step, packing, workspace
 
+from crosspi.builders import run_commands
 from crosspi.errors import BuildError
+from crosspi.plan import Step
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell
-from crosspi.wheel import dist_info, make_wheel, manifest, wheel_in, wheel_step
+from crosspi.wheel import dist_info, manifest, wheel_in, wheel_step, write_tags
 
 BACKEND = """\
 Metadata-Version: 2.1
@@ -60,6 +62,17 @@ def make(root: Path, recipe: Recipe, cell: Cell) -> Path:
     out = root / "out"
     out.mkdir()
     return make_wheel(folder, dist_info(recipe, folder), cell, out)
+
+
+def make_wheel(folder: Path, info: Path, cell: Cell, into: Path) -> Path:
+    """Pack a tree, as the build container does."""
+    path = into / write_tags(info, cell)
+    run_commands.pack({"pack": str(folder), "info": info.name, "to": str(path)})
+    return path
+
+
+def step_of(root: Path, recipe: Recipe, cell: Cell, before: Step) -> Step:
+    return wheel_step(recipe, cell, before, machine(root, FakeEngine(packing)))
 
 
 def read(wheel: Path, name: str) -> str:
@@ -200,7 +213,7 @@ def test_a_link_to_a_file_is_packed_as_a_file_and_others_are_told(
     tmp_path: Path, recipe: Recipe, cell: Cell
 ) -> None:
     before = make_step("build", "pack-cp311-toy")
-    step = wheel_step(recipe, cell, before)
+    step = step_of(tmp_path, recipe, cell, before)
     result = built(tmp_path / "built")
     (result / "tree" / "pack" / "same").symlink_to("__init__.py")
     work = workspace(tmp_path / "good", {before.name: result})
@@ -227,7 +240,7 @@ def built(root: Path) -> Path:
 
 def test_the_step_makes_a_wheel_with_licences(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     before = make_step("build", "pack-cp311-toy")
-    step = wheel_step(recipe, cell, before)
+    step = step_of(tmp_path, recipe, cell, before)
     work = workspace(tmp_path / "run", {before.name: built(tmp_path / "built")})
     step.action(work)
     wheel = wheel_in(work.out)
@@ -242,12 +255,13 @@ def test_the_step_does_not_change_what_was_built(
     before = make_step("build", "pack-cp311-toy")
     result = built(tmp_path / "built")
     files = sorted(result.rglob("*"))
-    wheel_step(recipe, cell, before).action(workspace(tmp_path / "run", {before.name: result}))
+    step = step_of(tmp_path, recipe, cell, before)
+    step.action(workspace(tmp_path / "run", {before.name: result}))
     assert sorted(result.rglob("*")) == files
 
 
 def wheel_key(root: Path, cell: Cell, text: str = CMAKE) -> str:
-    return wheel_step(load_recipe(root / "recipes", text), cell, make_step()).key
+    return step_of(root, load_recipe(root / "recipes", text), cell, make_step()).key
 
 
 @pytest.mark.parametrize(
@@ -270,7 +284,16 @@ def test_the_steps_key_knows_the_metadata(
 def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     wheel = make(tmp_path, recipe, cell)
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    text = manifest(recipe, cell, wheel, "f" * 64, {"wheel": "key"}, noon, {"step x": {"wall": 1}})
+    text = manifest(
+        recipe,
+        cell,
+        wheel,
+        "f" * 64,
+        {"wheel": "key"},
+        noon,
+        {"step x": {"wall": 1}},
+        {"emulator": "qemu"},
+    )
     data = json.loads(text)
     assert data["proven"] == "2026-01-02T12:00:00+00:00"
     assert data["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -281,3 +304,4 @@ def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Ce
         {"name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "note": ""}
     ]
     assert data["steps"] == {"step x": {"wall": 1}}
+    assert data["made_with"] == {"emulator": "qemu"}

@@ -7,6 +7,7 @@ It is alone there: standard library only. The file holds `commands` and `usage`.
     {"text": TEXT, "to": PATH, "executable": bool}      write a file
     {"unpack": PATTERN, "to": DIR}                      unpack the one wheel that matches
     {"strip": DIR}                                      strip every ELF file below a folder
+    {"pack": DIR, "info": NAME, "to": PATH}             make a wheel of a folder (PEP 427)
 
 The first that fails ends the step. Processor time, ccache's hits, and the flags that the compiler
 wrapper changed go to the file `usage`.
@@ -14,6 +15,10 @@ wrapper changed go to the file `usage`.
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
 import json
 import os
 import resource
@@ -26,6 +31,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+#: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 STRIP = ("arm-linux-gnueabihf-strip", "--strip-all", "--enable-deterministic-archives")
 
 
@@ -78,7 +85,52 @@ def strip(command: dict[str, Any]) -> None:
             subprocess.run([*STRIP, str(path)], check=True)
 
 
-ACTIONS = {"argv": call, "copy": copy, "text": write, "unpack": unpack, "strip": strip}
+def pack(command: dict[str, Any]) -> None:
+    """Make a wheel of a folder: RECORD, and the same bytes whatever the clock and the modes are.
+
+    Here and not on the host: what a compressor makes of the same bytes differs with its version.
+    """
+    tree, info = Path(command["pack"]), command["info"]
+    record = f"{info}/RECORD"
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    with zipfile.ZipFile(command["to"], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for member, file in members(tree, info):
+            data = file.read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+            writer.writerow([member, f"sha256={digest.decode()}", len(data)])
+            add(archive, member, data, executable=bool(file.stat().st_mode & 0o100))
+        writer.writerow([record, "", ""])
+        add(archive, record, rows.getvalue().encode(), executable=False)
+
+
+def members(tree: Path, info: str) -> list[tuple[str, Path]]:
+    """The files of a wheel in their order: sorted, `.dist-info` last as PEP 427 recommends."""
+    files = [
+        (path.relative_to(tree).as_posix(), path)
+        for path in tree.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    return sorted(files, key=lambda item: (item[0].startswith(info), item[0]))
+
+
+def add(archive: zipfile.ZipFile, member: str, data: bytes, *, executable: bool) -> None:
+    """Write a member that knows no time and no owner."""
+    info = zipfile.ZipInfo(member, ZIP_TIME)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3
+    info.external_attr = (0o100755 if executable else 0o100644) << 16
+    archive.writestr(info, data)
+
+
+ACTIONS = {
+    "argv": call,
+    "copy": copy,
+    "text": write,
+    "unpack": unpack,
+    "strip": strip,
+    "pack": pack,
+}
 
 
 def counted(variable: str) -> Counter[str]:

@@ -78,7 +78,7 @@ def part_smoke_step(
         record(results, part.name, cell, board, work)
 
     inputs = {
-        **test_inputs(part.folder, cell, board),
+        **test_inputs(part.folder, cell, board, image),
         "level": level,
         "data": digest({name: (source.digest, inside) for name, (source, inside) in seen.items()}),
         "folders": digest({name: step.name for name, step in folders.items()}),

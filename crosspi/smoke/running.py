@@ -17,6 +17,7 @@ from crosspi.images import Image
 from crosspi.index import write_index
 from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Recipe
+from crosspi.rooms import ROOM, room
 from crosspi.smoke.judging import Run, current_test, judge, junit
 from crosspi.sources.cache import SourceCache
 from crosspi.store import Cost
@@ -83,7 +84,7 @@ def smoke_step(
         work.notes["sha256"] = results["sha256"]
 
     inputs = {
-        **test_inputs(recipe.folder, cell, board),
+        **test_inputs(recipe.folder, cell, board, image),
         "level": level,
         "data": digest(
             {
@@ -96,7 +97,7 @@ def smoke_step(
     return Step("smoke", f"{wheels[0].subject}-{board.name}", inputs, needs, act)
 
 
-def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard) -> dict[str, str]:
+def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard, image: Image) -> dict[str, str]:
     """What a smoke step's key knows of the tests in a folder, and of the board."""
     script = [folder / "smoke.py"]
     if (folder / "smoke").is_dir():
@@ -104,6 +105,8 @@ def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard) -> dict[str, str
     return {
         "smoke test": digest_files(*script),
         "harness": digest_files(_HERE),
+        ROOM: room(image, {}),  # the environment is in the code here, and in the board
+        "emulator": image.emulator,
         "board": digest_files(cell.toolchain.cpuinfo(board)) + digest(board.model_dump()),
     }
 

@@ -89,7 +89,7 @@ class Run:
 
 
 class Workshop:
-    """A copy of the checkout with recipes of its own; caches are the user's."""
+    """A copy of the checkout with recipes of its own; the store is that of the session."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
