@@ -19,17 +19,25 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import (
+    APIError,
+    ContainerError,
+    DockerException,
+    ImageNotFound,
+    NotFound,
+)
 from docker.models.containers import Container
 
 from crosspi.containers import Job, creation
-from crosspi.errors import BuildError, EngineError, disk_full, tells_disk_full
+from crosspi.dockerfile import build_context, image_error
+from crosspi.errors import EngineError, HostError, disk_full, tells_disk_full
 from crosspi.host import ROOTLESS, engine_addresses, maps_users
 from crosspi.owners import Owner
+from crosspi.said import Said
 from crosspi.sources.unpack import unpack
 from crosspi.users import readable
 
@@ -179,10 +187,13 @@ class Engine:
 
         Raises:
             BuildError: a command of the Dockerfile failed.
-            EngineError: the engine did.
+            HostError: it could not be run here, or not reach Debian's packages.
+            DiskFullError: no space left.
+            EngineError: the engine failed.
         """
-        archive = _context(context, files)
+        archive = build_context(context, files)
         image = ""
+        said = Said()
         with _engine_errors(), log.open("a", encoding="utf-8") as out:
             events: Iterator[dict[str, Any]] = self._client.api.build(
                 fileobj=archive,
@@ -200,18 +211,11 @@ class Engine:
                     out.write(part + "\n")
                     if part.strip():
                         line(part)
+                        said.line(part)
                 if "aux" in event:
                     image = str(event["aux"].get("ID", image))
-                if tells_disk_full(str(event.get("error", ""))):
-                    raise disk_full(f"building the image {tag}", where="the engine's own folder")
                 if "error" in event:
-                    raise BuildError(
-                        f"the image {tag} could not be built",
-                        where=str(context / "Dockerfile"),
-                        why=str(event["error"]).strip(),
-                        fix=f"the whole log is in {log}; if a package could not be fetched, "
-                        "check the network of the engine's containers",
-                    )
+                    raise image_error(tag, context, said, log)
         self.tag(image, tag)
 
     def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
@@ -281,11 +285,25 @@ class Engine:
         return code
 
     def read_output(self, image: str, argv: Sequence[str]) -> str:
-        """The standard output of a short command in an image, without network."""
-        with _engine_errors():
-            output: bytes = self._client.containers.run(
-                image, list(argv), network_mode="none", remove=True, labels=_labels()
-            )
+        """The standard output of a short command in an image, without network.
+
+        Raises:
+            HostError: the command failed there.
+            EngineError: the engine did.
+        """
+        try:
+            with _engine_errors():
+                output: bytes = self._client.containers.run(
+                    image, list(argv), network_mode="none", remove=True, labels=_labels()
+                )
+        except ContainerError as error:
+            said = cast(bytes, error.stderr or b"").decode("utf-8", "replace")
+            raise HostError(
+                f"a program of the image {image} failed (exit code {error.exit_status})",
+                where=" ".join(argv),
+                why=said.strip(),
+                fix=f"make the image anew: `docker rmi {image}`, then the same command again",
+            ) from error
         return output.decode()
 
     def read_file(self, image: str, path: str) -> bytes | None:
@@ -419,6 +437,8 @@ def _engine_errors() -> Iterator[None]:
     """Turn the SDK's errors into one message."""
     try:
         yield
+    except ContainerError:  # what ran there failed, and not the engine
+        raise
     except (DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         if tells_disk_full(str(error)):
             raise disk_full("the Docker engine worked", where="the engine's own folder") from error
@@ -472,22 +492,3 @@ def _forgotten(container: Container) -> bool:
     times = (str(state.get("FinishedAt", "")), str(container.attrs.get("Created", "")))
     known = [datetime.fromisoformat(t[:19] + "+00:00") for t in times if t[:4].isdigit()]
     return bool(known) and datetime.now(UTC) - max(known) > FORGOTTEN
-
-
-def _context(folder: Path, files: Mapping[str, Path]) -> io.BytesIO:
-    """The build context: the same bytes for the same content, so that the engine's cache works."""
-    archive = io.BytesIO()
-
-    def normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = info.mtime = 0
-        info.uname = info.gname = ""
-        info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
-        return info
-
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in sorted(folder.rglob("*")):
-            tar.add(path, str(path.relative_to(folder)), recursive=False, filter=normal)
-        for name, path in sorted(files.items()):
-            tar.add(path, name, recursive=False, filter=normal)
-    archive.seek(0)
-    return archive

@@ -16,19 +16,20 @@ from crosspi.errors import BuildError, disk_full, tells_disk_full
 from crosspi.images import Image
 from crosspi.plan import Workspace, digest_files
 from crosspi.rooms import room
+from crosspi.said import Said
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.spec import Source
 from crosspi.store import Cost
 from crosspi.trees import check_tree
 from crosspi.users import give_to_container_user
 
-#: Lines of a failed step's log that are shown with its error.
-TAIL = 15
 _DRIVER = Path(__file__).parent / "builders" / "run_commands.py"
 #: In a build container, beside the folders that `builders` names.
 _DRIVER_INSIDE = "/crosspi/run_commands.py"
 _CACHES = "/cache"
 _STEP = "/step"
+#: Exit codes that tell more than that it failed.
+_KILLED = {137: "it was killed, most likely because memory ran out (fewer --jobs need less)\n"}
 #: On disk: zig keeps gigabytes there while it compiles, which would not fit into memory.
 SCRATCH = "/scratch"
 ENVIRONMENT: Mapping[str, str] = {
@@ -176,21 +177,20 @@ def run_commands(
         environment=environment,
         tmpfs=("/tmp", *tmpfs),
     )
-    tail: list[str] = []
+    said = Said()
 
     def line(text: str) -> None:
-        tail.append(text)
-        del tail[:-TAIL]
+        said.line(text)
         work.line(text)
 
     code = machine.engine().run(job, log=work.log, line=line)
-    if code and tells_disk_full("\n".join(tail)):
+    if code and tells_disk_full(said.text):
         raise disk_full("running a command in the build container", where=str(work.out.parent))
     if code:
         raise BuildError(
             f"a command in the build container failed (exit code {code})",
             where=f"the whole log: {work.log}",
-            why="its last lines:\n" + "\n".join(tail),
+            why=_KILLED.get(code, "") + "its last lines:\n" + said.text,
             fix="`invoke shell` opens a shell in the same container",
         )
     check_tree(step, left_by="the build container")

@@ -9,7 +9,7 @@ an image.
 from __future__ import annotations
 
 import re
-import subprocess
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from crosspi.plan import Step, Workspace, digest, digest_files
 from crosspi.recipe import Smoke
 from crosspi.rooms import ROOM
 from crosspi.sources.spec import ALLOW_UNPINNED, InsidePath, PlainName, Source
+from crosspi.sources.writer import TIME
 from crosspi.targets import Toolchain
 from crosspi.variants import documents
 
@@ -270,14 +271,7 @@ def root_image(
 
     def act(work: Workspace) -> None:
         archive = work.out / "root.tar"
-        subprocess.run(
-            [
-                *("tar", "--create", "--file", str(archive), "--sort=name", "--mtime=@315532800"),
-                *("--owner=0", "--group=0", "--numeric-owner", "--directory"),
-                *(str(work.results[built.name] / ROOT), "."),
-            ],
-            check=True,
-        )
+        pack_root(work.results[built.name] / ROOT, archive)
         engine().import_root(archive, tag, platform=platform)
         require_architecture(engine(), tag, architecture)
 
@@ -287,3 +281,16 @@ def root_image(
     step = Step(IMAGE, name, {"platform": platform}, (built,), act, present)
     tag = image_tag(step)
     return Image(step=step, tag=tag)
+
+
+def pack_root(root: Path, archive: Path) -> None:
+    """Pack a root file system for an image: all root's, and the same bytes for the same tree."""
+
+    def normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mtime = TIME
+        return info
+
+    with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as packed:
+        packed.add(root, ".", filter=normal)  # its names sorted; links as links

@@ -15,11 +15,17 @@ from typing import Any, cast
 import docker
 import pytest
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import (
+    APIError,
+    ContainerError,
+    DockerException,
+    ImageNotFound,
+    NotFound,
+)
 
 from crosspi.containers import Job, Mount
 from crosspi.engine import LABEL, Engine
-from crosspi.errors import BuildError, DiskFullError, EngineError
+from crosspi.errors import BuildError, DiskFullError, EngineError, HostError
 from crosspi.owners import Owner
 from crosspi.users import container_user
 
@@ -92,6 +98,11 @@ class FakeClient:
             raise self.fails
         self.created.append({"image": image, "argv": argv, **options})
         return self.container
+
+    def run(self, *_: Any, **__: Any) -> bytes:
+        if self.fails:
+            raise self.fails
+        return b"output"
 
     def list(self, **_: Any) -> list[FakeContainer]:
         return self.listed
@@ -352,12 +363,47 @@ def test_an_image_gets_its_tag_when_it_is_whole(tmp_path: Path) -> None:
     assert client.built["buildargs"] == {"A": "1"}
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("E: Unable to locate package cmake", HostError),
+        ("E: Failed to fetch http://x/y.deb  404  Not Found", HostError),
+        ("  Temporary failure resolving 'mirror'", HostError),
+        ("exec /bin/sh: exec format error", HostError),
+        ("tar: write error: No space left on device", DiskFullError),
+        ("E: Sub-process /usr/bin/dpkg returned an error code (1)", BuildError),
+        ("CMake Error: no", BuildError),
+    ],
+)
+def test_a_failed_image_tells_in_its_tools_words_whose_fault_it_is(
+    tmp_path: Path, said: str, kind: type[Exception]
+) -> None:
+    client = FakeClient()
+    going_on = [{"stream": f"line {number}\n"} for number in range(100)]
+    client.events = [{"stream": said + "\n"}, *going_on[:10], {"error": "non-zero code: 100"}]
+    with pytest.raises(kind) as caught:
+        build(client, tmp_path)
+    assert type(caught.value) is kind
+    if kind is not DiskFullError:
+        assert said in getattr(caught.value, "why", "")
+        assert str(tmp_path / "log") in getattr(caught.value, "fix", "")
+
+
+def test_a_failed_program_of_an_image_is_not_the_engines_fault() -> None:
+    client = FakeClient()
+    client.fails = ContainerError(cast(Any, None), 100, ["apt-get"], "i", b"E: broken list")
+    with pytest.raises(HostError, match="exit code 100") as caught:
+        engine(client).read_output("i", ["apt-get", "indextargets"])
+    assert caught.value.why == "E: broken list"
+    assert caught.value.where == "apt-get indextargets"
+
+
 def test_a_failed_image_has_no_tag_and_names_its_log(tmp_path: Path) -> None:
     client = FakeClient()
     client.events = [{"stream": "RUN x\n"}, {"error": "returned a non-zero code: 100"}]
     with pytest.raises(BuildError, match="could not be built") as caught:
         build(client, tmp_path)
-    assert caught.value.why == "returned a non-zero code: 100"
+    assert caught.value.why.splitlines()[-1] == "returned a non-zero code: 100"
     assert str(tmp_path / "log") in caught.value.fix
     assert client.tags == []
     assert "non-zero code" in (tmp_path / "log").read_text()

@@ -15,8 +15,9 @@ from crosspi.builders import Command
 from crosspi.containers import Job, Mount
 from crosspi.engine import Line
 from crosspi.errors import BuildError, DiskFullError
-from crosspi.machine import TAIL, build_job, run_commands, source_mounts
+from crosspi.machine import build_job, run_commands, source_mounts
 from crosspi.plan import Workspace
+from crosspi.said import TAIL
 from crosspi.sources.spec import Source
 
 COMMANDS: Sequence[Command] = [{"argv": ["true"]}]
@@ -188,6 +189,21 @@ def test_a_failing_container_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert error.why.splitlines()[-1] == "error: no such thing"
     assert len(error.why.splitlines()) == TAIL + 1
     assert "invoke shell" in error.fix
+
+
+def test_a_fault_that_others_talked_over_is_shown_too(tmp_path: Path) -> None:
+    def work(_: Job, line: Line) -> int:
+        line("x.c:1: error: no such thing")
+        for number in range(100):
+            line(f"[{number}/100] compiling")
+        return 137
+
+    with pytest.raises(BuildError) as caught:
+        run(tmp_path, work)
+    lines = caught.value.why.splitlines()
+    assert "memory ran out" in lines[0]
+    assert lines[2:4] == ["x.c:1: error: no such thing", "…"]
+    assert lines[-1] == "[99/100] compiling"
 
 
 @pytest.mark.parametrize("words", ["No space left on device", "Disk quota exceeded"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from crosspi import builders
 from crosspi.audit.findings import Report
 from crosspi.containers import Job
 from crosspi.engine import Line
-from crosspi.errors import AuditError, DataError
+from crosspi.errors import AuditError, DataError, DiskFullError, from_os_error
 from crosspi.images import Image
 from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
 from crosspi.plan import Step, Workspace
@@ -575,3 +576,39 @@ def test_a_part_is_not_called_like_a_recipe(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_parts(tmp_path)
     assert "there is a recipe 'base'" in str(caught.value)
+
+
+def test_a_root_is_packed_as_roots_own_and_the_same_every_time(tmp_path: Path) -> None:
+    packed = []
+    for name, time in (("one", 1), ("two", 2_000_000_000)):
+        root = tmp_path / name
+        (root / "b").mkdir(parents=True)
+        (root / "b" / "file").write_text("x")
+        (root / "b" / "file").chmod(0o755)
+        (root / "a").symlink_to("/b/file")
+        (root / "c").hardlink_to(root / "b" / "file")
+        os.utime(root / "b" / "file", (time, time))
+        parts.pack_root(root, tmp_path / f"{name}.tar")
+        packed.append((tmp_path / f"{name}.tar").read_bytes())
+    assert packed[0] == packed[1]
+    with tarfile.open(tmp_path / "one.tar") as read:
+        members = {member.name: member for member in read}
+    assert list(members) == [".", "./a", "./b", "./b/file", "./c"]
+    assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} == {(0, 0, "", "")}
+    assert members["./a"].linkname == "/b/file"
+    assert members["./c"].islnk()
+    assert members["./b/file"].mode == 0o755
+
+
+def test_a_full_disk_while_a_root_is_packed_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as a traceback of the program that packs it."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "add", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        parts.pack_root(tmp_path, tmp_path / "x.tar")
+    assert isinstance(from_os_error(caught.value, doing="packing"), DiskFullError)
