@@ -31,8 +31,10 @@ class Said:
         self.cannot_fetch = False
 
     def line(self, text: str) -> None:
-        """Take one line."""
+        """Take one line; one that only says that something lives tells nothing."""
         text = text.rstrip()
+        if text.startswith("… "):
+            return
         self.cannot_run = self.cannot_run or bool(_CANNOT_RUN.search(text))
         self.cannot_fetch = self.cannot_fetch or bool(_CANNOT_FETCH.search(text))
         if len(self._tail) == TAIL and _FAULT.search(self._tail[0]):

@@ -31,7 +31,7 @@ from crosspi.containers import Job
 from crosspi.engine import Line
 from crosspi.errors import AuditError, DataError, DiskFullError, from_os_error
 from crosspi.images import Image
-from crosspi.parts import Part, load_parts, part_audit_step, part_step, root_image
+from crosspi.parts import Part, load_parts, pack_root, part_audit_step, part_step, root_image
 from crosspi.plan import Step, Workspace
 from crosspi.targets import Targets
 
@@ -588,7 +588,7 @@ def test_a_root_is_packed_as_roots_own_and_the_same_every_time(tmp_path: Path) -
         (root / "a").symlink_to("/b/file")
         (root / "c").hardlink_to(root / "b" / "file")
         os.utime(root / "b" / "file", (time, time))
-        parts.pack_root(root, tmp_path / f"{name}.tar")
+        pack_root(root, tmp_path / f"{name}.tar")
         packed.append((tmp_path / f"{name}.tar").read_bytes())
     assert packed[0] == packed[1]
     with tarfile.open(tmp_path / "one.tar") as read:
@@ -610,5 +610,5 @@ def test_a_full_disk_while_a_root_is_packed_is_told_as_one(
 
     monkeypatch.setattr(tarfile.TarFile, "add", full)
     with pytest.raises(OSError, match="No space") as caught:
-        parts.pack_root(tmp_path, tmp_path / "x.tar")
+        pack_root(tmp_path, tmp_path / "x.tar")
     assert isinstance(from_os_error(caught.value, doing="packing"), DiskFullError)

@@ -52,3 +52,11 @@ def test_of_many_faults_the_last_are_kept() -> None:
     for number in range(50):
         said.line(f"x.c:{number}: error: bad")
     assert said.text.splitlines()[0] == f"x.c:{50 - TAIL - 5}: error: bad"
+
+
+def test_signs_of_life_push_nothing_out() -> None:
+    said = Said()
+    said.line("E: broken")
+    for number in range(100):
+        said.line(f"… {number} s of processor time so far")
+    assert said.text == "E: broken"

@@ -9,8 +9,9 @@ It is alone there: standard library only. The file holds `commands` and `usage`.
     {"strip": DIR}                                      strip every ELF file below a folder
     {"pack": DIR, "info": NAME, "to": PATH}             make a wheel of a folder (PEP 427)
 
-The first that fails ends the step. Processor time, ccache's hits, and the flags that the compiler
-wrapper changed go to the file `usage`.
+The first that fails ends the step. A program that says nothing for a while is spoken for, so that
+nobody takes it for dead: a line that begins with `…` says what runs and what it used. Processor
+time, ccache's hits, and the flags that the compiler wrapper changed go to the file `usage`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import io
 import json
 import os
 import resource
+import select
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -33,17 +36,71 @@ from typing import Any
 
 #: The earliest time that a zip file can hold: a wheel's bytes must not depend on the clock.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+#: Seconds of silence after which a program is spoken for, and between two looks at it.
+SILENCE, TICK = 15.0, 0.5
+SOURCES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s", ".zig", ".f", ".pyx", ".py", ".o", ".a")
 STRIP = ("arm-linux-gnueabihf-strip", "--strip-all", "--enable-deterministic-archives")
 
 
 def call(command: dict[str, Any]) -> None:
     """Run a program."""
-    subprocess.run(
+    process = subprocess.Popen(
         command["argv"],
         cwd=command.get("cwd", "/work"),
         env={**os.environ, **command.get("environment", {})},
-        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
+    assert process.stdout is not None
+    with process.stdout as output:
+        follow(process, output.fileno())
+    if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, command["argv"])
+
+
+def follow(process: subprocess.Popen[bytes], output: int) -> None:
+    """Copy what a program prints, as it comes, until it ends; what it leaves running may go on."""
+    spoken = time.monotonic()
+    while True:
+        # Looked at before the output: what was printed before the end is there then.
+        ended = process.poll() is not None
+        if select.select([output], [], [], 0 if ended else TICK)[0]:
+            data = os.read(output, 1 << 16)
+            if not data:
+                return
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            spoken = time.monotonic()
+        elif ended:
+            return
+        elif time.monotonic() - spoken >= SILENCE:
+            print(f"… {sign_of_life()}", flush=True)
+            spoken = time.monotonic()
+
+
+def sign_of_life() -> str:
+    """What runs here, the busiest first, and how much processor time was used so far."""
+    total, busiest, name = 0.0, -1.0, ""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # The name of the program stands in brackets, and may hold some itself.
+            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+            argv = (folder / "cmdline").read_text(errors="replace").split("\0")
+        except OSError:  # it has ended
+            continue
+        own, waited_for = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+        total += own + waited_for
+        # It runs, or waits for the disk; a shell that waits for its children does neither.
+        if fields[0] in "RD" and int(folder.name) != os.getpid() and own > busiest:
+            busiest, name = own, told(argv)
+    seconds = total / os.sysconf("SC_CLK_TCK")
+    return f"{seconds:.0f} s of processor time so far" + (f": {name}" if name else "")
+
+
+def told(argv: list[str]) -> str:
+    """A command in short: the program, and the last file that it reads."""
+    inputs = [word for word in argv[1:] if word.endswith(SOURCES)]
+    return " ".join([Path(argv[0]).name, *(Path(word).name for word in inputs[-1:])])
 
 
 def copy(command: dict[str, Any]) -> None:

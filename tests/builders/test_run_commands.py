@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -295,3 +297,60 @@ def test_it_needs_nothing_but_python() -> None:
     }
     assert "subprocess" in modules
     assert modules <= sys.stdlib_module_names
+
+
+# --- signs of life --------------------------------------------------------------------------------
+
+
+def test_what_a_program_prints_comes_at_once_and_in_order(driver: Driver) -> None:
+    script = "print('one', flush=True); import os; os.write(2, b'two\\n'); print('three')"
+    ended = driver(driver.argv(sys.executable, "-c", script))
+    assert ended.lines[-3:] == ["one", "two", "three"]
+
+
+def test_what_a_program_leaves_running_is_not_waited_for(driver: Driver) -> None:
+    """As a compiler's server: it keeps the output open."""
+    driver.program("leaves", "sleep 600 & echo $!")
+    ended = driver(driver.argv("leaves"))
+    assert ended.code == 0
+    os.kill(int(ended.lines[-1]), signal.SIGKILL)
+
+
+def test_a_silent_program_is_spoken_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run_commands, "SILENCE", 0.0)
+    monkeypatch.setattr(run_commands, "TICK", 0.01)
+    go_on = tmp_path / "x.cc"
+    signs = []
+
+    def sign() -> str:
+        signs.append(real())
+        go_on.touch()  # now it may end
+        return signs[-1]
+
+    real = run_commands.sign_of_life
+    monkeypatch.setattr(run_commands, "sign_of_life", sign)
+    busy = "import pathlib, sys\nwhile not pathlib.Path(sys.argv[1]).exists(): pass\nprint('end')"
+    run_commands.call({"argv": [sys.executable, "-c", busy, str(go_on)], "cwd": str(tmp_path)})
+    lines = capfd.readouterr().out.splitlines()
+    assert [line for line in lines if line != "end"] == [f"… {sign}" for sign in signs]
+    assert lines.count("end") == 1
+    assert re.match(r"\d+ s of processor time so far", signs[0])
+
+
+def test_a_command_is_told_by_its_program_and_its_source() -> None:
+    argv = [
+        "/opt/zig",
+        "clang",
+        "-cc1",
+        "-o",
+        "/x/a.o",
+        "-x",
+        "c++",
+        "/libcxx/src/regex.cpp",
+        "",
+    ]
+    assert run_commands.told(argv) == "zig regex.cpp"
+    assert run_commands.told(["/usr/bin/cmake", "-S", "x"]) == "cmake"
+    assert run_commands.told([""]) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,11 +12,24 @@ import pytest
 STAGES = Path(__file__).parents[2] / "dockerfiles" / "armv6" / "stages.sh"
 
 
+#: tar asks for the program, which no system must have; the image of the scripts has it.
+XZ = f"""\
+#!{sys.executable}
+import lzma, shutil, sys
+assert sys.argv[1:] == ["-d"], sys.argv
+shutil.copyfileobj(lzma.open(sys.stdin.buffer), sys.stdout.buffer)
+"""
+
+
 def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "xz").write_text(XZ)
+    (programs / "xz").chmod(0o755)
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail; . {STAGES}; {script}"],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "BUILD": str(folder), **environment},
+        env={"PATH": f"{programs}:/usr/bin:/bin", "BUILD": str(folder), **environment},
         capture_output=True,
         text=True,
     )
