@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,24 @@ from projects import good, make_checkout, with_parts
 from crosspi.recipe import Recipe
 from crosspi.store import Store
 from crosspi.targets import Cell
+
+#: What says how a terminal looks.
+OF_TERMINALS = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
+
+@pytest.fixture(autouse=True)
+def _any_machine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a machine or a user may have set otherwise is the same for every unit test."""
+    if request.node.get_closest_marker("e2e"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERM", "xterm-256color")
+        for name in (*OF_TERMINALS, *(n for n in os.environ if n.startswith("CROSSPI_"))):
+            patch.delenv(name, raising=False)
+        before = os.umask(0o022)
+        yield
+        os.umask(before)
 
 
 @pytest.fixture

@@ -266,7 +266,7 @@ def test_ctrl_c_leaves_the_terminal_sane() -> None:
     seen = b""
     try:
         while b"working" not in seen:
-            assert select.select([master], [], [], 10)[0], seen
+            assert select.select([master], [], [], 300)[0], seen
             seen += os.read(master, 4096)
         child.send_signal(signal.SIGINT)
         while True:
@@ -277,7 +277,7 @@ def test_ctrl_c_leaves_the_terminal_sane() -> None:
             if not part:
                 break
             seen += part
-        child.wait(10)
+        child.wait(300)
     finally:
         child.kill()
         child.wait()
