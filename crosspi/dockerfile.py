@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from crosspi.errors import BuildError, CrosspiError, HostError, disk_full, tells_disk_full
+from crosspi.errors import BuildError, CrosspiError, HostError, engine_full, tells_disk_full
 from crosspi.said import Said
 
 
@@ -33,7 +33,7 @@ def build_context(folder: Path, files: Mapping[str, Path]) -> io.BytesIO:
 def image_error(tag: str, context: Path, said: Said, log: Path) -> CrosspiError:
     """The error of an image that could not be built: in its tools' words, and whose fault it is."""
     if tells_disk_full(said.text):
-        return disk_full(f"building the image {tag}", where="the engine's own folder")
+        return engine_full(f"building the image {tag}")
     kind: type[CrosspiError] = BuildError
     fix = "correct the Dockerfile"
     if said.cannot_run:

@@ -34,7 +34,7 @@ from docker.models.containers import Container
 
 from crosspi.containers import Job, creation
 from crosspi.dockerfile import build_context, image_error
-from crosspi.errors import EngineError, HostError, disk_full, tells_disk_full
+from crosspi.errors import EngineError, HostError, engine_full, tells_disk_full
 from crosspi.host import ROOTLESS, engine_addresses, maps_users
 from crosspi.owners import Owner
 from crosspi.said import Said
@@ -118,7 +118,7 @@ class Engine:
             self._client.images.pull(name, tag=tag, platform=platform)
         except (APIError, requests.exceptions.RequestException) as error:
             if tells_disk_full(str(error)):
-                raise disk_full(f"pulling {known}", where="the engine's own folder") from error
+                raise engine_full(f"pulling {known}") from error
             return _short(error)
         self.tag(known, into)
         with _engine_errors(), contextlib.suppress(ImageNotFound):
@@ -441,7 +441,7 @@ def _engine_errors() -> Iterator[None]:
         raise
     except (DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         if tells_disk_full(str(error)):
-            raise disk_full("the Docker engine worked", where="the engine's own folder") from error
+            raise engine_full("the Docker engine worked") from error
         raise EngineError(
             "the Docker engine failed",
             why=f"it stopped or refused: {_short(error)}",

@@ -166,10 +166,24 @@ def disk_full(doing: str, *, where: str) -> DiskFullError:
     )
 
 
+def engine_full(doing: str) -> DiskFullError:
+    """The error for a full disk on which the engine keeps its images and containers."""
+    return DiskFullError(
+        f"no space left while {doing}",
+        where="the engine's own folder: `invoke doctor` says which, and how much is left",
+        why="the disk or quota behind this folder is full",
+        fix="free some space there (docker system df), or set the engine's data-root",
+    )
+
+
 def tells_disk_full(text: str) -> bool:
-    """Whether what a program printed says that the disk is full (strerror of ENOSPC, EDQUOT)."""
+    """Whether what a program printed says that the disk is full.
+
+    By strerror(3) of ENOSPC or EDQUOT, or in the words of apt-get, which looks before it fetches.
+    """
     lower = text.lower()
-    return "no space left on device" in lower or "disk quota exceeded" in lower
+    words = ("no space left on device", "disk quota exceeded", "you don't have enough free space")
+    return any(word in lower for word in words)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -409,6 +409,26 @@ def test_a_failed_image_has_no_tag_and_names_its_log(tmp_path: Path) -> None:
     assert "non-zero code" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            {"stream": "E: You don't have enough free space in /var/cache/apt/archives/.\n"},
+            {"error": "returned a non-zero code: 100"},
+        ],
+        [{"error": "write /x: no space left on device"}],
+    ],
+)
+def test_an_image_for_which_there_is_no_room(tmp_path: Path, events: list[Any]) -> None:
+    """It said to look at the network, where apt in the image had said what was wrong."""
+    client = FakeClient()
+    client.events = events
+    with pytest.raises(DiskFullError, match="no space left") as caught:
+        build(client, tmp_path)
+    assert "engine" in caught.value.where and "data-root" in caught.value.fix
+    assert client.tags == []
+
+
 def test_the_build_context_is_the_same_for_the_same_files(tmp_path: Path) -> None:
     contexts = []
     for name in ("one", "two"):

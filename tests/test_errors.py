@@ -77,6 +77,7 @@ def test_without_near_names_all_are_listed() -> None:
     [
         ("cc1: fatal error: No space left on device", True),
         ("write: disk quota exceeded", True),
+        ("E: You don't have enough free space in /var/cache/apt/archives/.", True),
         ("fatal error: no such file", False),
     ],
 )
