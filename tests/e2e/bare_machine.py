@@ -1,7 +1,7 @@
 """A bare Debian as a machine of its own: what nobody has installed anything on by hand.
 
-A root made by mmdebstrap, and namespaces around it: user (so that it gets a binfmt_misc of its
-own, from Linux 6.7 on), mount, pid, ipc, uts, cgroup, and net with a pair of interfaces. Its first
+A root made by mmdebstrap, and namespaces around it: mount, pid, ipc, uts, cgroup, net with a pair
+of interfaces, and from Linux 6.7 on user, which gives it a binfmt_misc of its own. Its first
 process ends when the test's process does, however that happens; the kernel then ends all others
 and undoes every mount and interface. What is left to do are three rules of iptables and the
 folder, and a later machine removes the folder of one that was killed.
@@ -18,10 +18,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import docker
+
+from crosspi.host import engine_addresses
 from crosspi.mirrors import machine_mirrors
 
 NEEDED = {"mmdebstrap": "mmdebstrap", "ip": "iproute2", "iptables": "iptables"}
@@ -84,19 +89,27 @@ class Done:
     text: str
 
 
-def why_not() -> str:
-    """What is missing for a bare machine here, or ""."""
-    if os.getuid() != 0:
-        return "needs root: sudo ./inv test --bare"
-    missing = [package for name, package in NEEDED.items() if shutil.which(name) is None]
-    if missing:
-        return f"apt-get install {' '.join(missing)}"
+def missing_packages() -> list[str]:
+    """What this machine lacks for making others."""
+    return [package for name, package in NEEDED.items() if shutil.which(name) is None]
+
+
+def install(packages: Sequence[str]) -> None:
+    """For CI, where nobody else does."""
+    run("apt-get", "update")
+    run("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+
+
+def own_binfmt() -> bool:
+    """Whether a user namespace has a binfmt_misc of its own; else all share the kernel's."""
     release = re.match(r"(\d+)\.(\d+)", os.uname().release)
-    if release and (int(release[1]), int(release[2])) < (6, 7):
-        return (
-            f"needs Linux 6.7 or newer, for a binfmt_misc of its own (here: {os.uname().release})"
-        )
-    return ""
+    return release is not None and (int(release[1]), int(release[2])) >= (6, 7)
+
+
+def namespaces() -> list[str]:
+    """Options of unshare(1) and nsenter(1) alike."""
+    kinds = ["mount", "pid", "net", "ipc", "uts", "cgroup", *(["user"] if own_binfmt() else [])]
+    return [f"--{kind}" for kind in kinds]
 
 
 def run(*command: str | Path, data: str | None = None) -> str:
@@ -171,9 +184,7 @@ def furnish(root: Path, name: str) -> None:
 
 def registry_hosts() -> list[str]:
     """Where the engine would pull from: inside, nobody answers there."""
-    import docker
-
-    client = docker.from_env()
+    client = docker.DockerClient(base_url=next(iter(engine_addresses())))
     try:
         address = str(client.info().get("IndexServerAddress") or "")
     finally:
@@ -212,16 +223,8 @@ class BareMachine:
         values.update(self.environment)
         values.update(environment)
         words = [
-            *("nsenter", "--target", str(self.pid), "--user", "--mount", "--pid", "--net"),
-            *(
-                "--ipc",
-                "--uts",
-                "--cgroup",
-                "--setuid=0",
-                "--setgid=0",
-                "env",
-                "--ignore-environment",
-            ),
+            *("nsenter", f"--target={self.pid}", "--setuid=0", "--setgid=0", *namespaces()),
+            *("env", "--ignore-environment"),
             *(f"{name}={value}" for name, value in values.items()),
             *("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"),
             *("env", f"--chdir={folder or home}", *command),
@@ -252,8 +255,6 @@ class BareMachine:
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[str], timeout: float) -> Iterator[None]:
     """The process is killed after its time, and however the block is left."""
-    import threading
-
     timer = threading.Timer(timeout, process.kill)
     timer.start()
     try:
@@ -276,13 +277,13 @@ def bare_machine(suite: str, cache: Path, log: Path) -> Iterator[BareMachine]:
     Raises:
         BareMachineError: it could not be made.
     """
-    tar = bare_root(suite, cache)
-    remove_abandoned(cache)
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="machine-", dir=cache))
-        stack.callback(remove, folder)
-        lock = stack.enter_context((folder / "lock").open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(cache / "lock"):
+            tar = bare_root(suite, cache)
+            remove_abandoned(cache)
+            folder = Path(tempfile.mkdtemp(prefix="machine-", dir=cache))
+            stack.callback(remove, folder)
+            stack.enter_context(locked(folder / "lock"))
         root = folder / "root"
         root.mkdir()
         run("tar", "-x", "--numeric-owner", "-f", tar, "-C", root)
@@ -307,8 +308,8 @@ def first_process(root: Path, name: str) -> Iterator[subprocess.Popen[str]]:
     start = 'read -r _; exec bash -c "$1" bash "$2" "$3"'
     process = subprocess.Popen(
         [
-            *("unshare", "--user", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup"),
-            *("--fork", "--kill-child", "bash", "-c", start, "bash", FIRST_PROCESS),
+            *("unshare", *namespaces(), "--fork", "--kill-child"),
+            *("bash", "-c", start, "bash", FIRST_PROCESS),
             *(str(root), name),
         ],
         stdin=subprocess.PIPE,
@@ -317,7 +318,7 @@ def first_process(root: Path, name: str) -> Iterator[subprocess.Popen[str]]:
     )
     try:
         wait_for_namespaces(process.pid)
-        for kind in ("uid", "gid"):
+        for kind in ("uid", "gid") if own_binfmt() else ():
             Path(f"/proc/{process.pid}/{kind}_map").write_text(IDS)
         yield process
     finally:
@@ -326,14 +327,10 @@ def first_process(root: Path, name: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_for_namespaces(pid: int) -> None:
-    """Until the process is in a user namespace of its own."""
-    import time
-
-    own = Path("/proc/self/ns/user").readlink()
+    """Until the process has made them all: then it has a child."""
     for _ in range(500):
         with contextlib.suppress(OSError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if children and Path(f"/proc/{pid}/ns/user").readlink() != own:
+            if Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
                 return
         time.sleep(0.02)
     raise BareMachineError("the kernel made no namespaces")
@@ -354,27 +351,40 @@ def network(pid: int) -> Iterator[None]:
             run(*enter, "link", "set", device, "up")
         run(*enter, "route", "add", "default", "via", outer)
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-        for rule in (
-            ("filter", "FORWARD", "-i", name),
-            ("filter", "FORWARD", "-o", name),
-            ("nat", "POSTROUTING", "-s", str(net)),
-        ):
-            verdict = "MASQUERADE" if rule[0] == "nat" else "ACCEPT"
-            table, chain, *match = rule
-            run("iptables", "-w", "-t", table, "-I", chain, *match, "-j", verdict)
-            stack.callback(run, "iptables", "-w", "-t", table, "-D", chain, *match, "-j", verdict)
+        for table, chain, *rule in rules(name, net):
+            run("iptables", "-w", "-t", table, "-I", chain, *rule)
+            stack.callback(run, "iptables", "-w", "-t", table, "-D", chain, *rule)
         yield
+
+
+def pairs() -> Iterator[tuple[str, ipaddress.IPv4Network]]:
+    """The names and networks that machines may have."""
+    networks = ipaddress.IPv4Network("10.213.0.0/22").subnets(new_prefix=30)
+    return ((f"crosspi{number}", net) for number, net in enumerate(networks))
+
+
+def rules(name: str, net: ipaddress.IPv4Network) -> list[tuple[str, ...]]:
+    """The rules of iptables for a pair: table, chain, and the rest."""
+    return [
+        ("filter", "FORWARD", "-i", name, "-j", "ACCEPT"),
+        ("filter", "FORWARD", "-o", name, "-j", "ACCEPT"),
+        ("nat", "POSTROUTING", "-s", str(net), "-j", "MASQUERADE"),
+    ]
+
+
+def present_rules() -> str:
+    """All rules in those chains."""
+    chains = (("filter", "FORWARD"), ("nat", "POSTROUTING"))
+    return "".join(run("iptables", "-w", "-t", table, "-S", chain) for table, chain in chains)
 
 
 def interface(pid: int) -> tuple[str, ipaddress.IPv4Network]:
     """Make the first pair that is free; its other end is eth0 in the process's network."""
     said = ""
-    for number, net in enumerate(ipaddress.ip_network("10.213.0.0/20").subnets(new_prefix=30)):
-        name = f"crosspi{number}"
+    for name, net in pairs():
         words = f"ip link add {name} type veth peer name eth0 netns {pid}".split()
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode == 0:
-            assert isinstance(net, ipaddress.IPv4Network)
             return name, net
         said = done.stderr
         if "exists" not in said:
@@ -382,12 +392,28 @@ def interface(pid: int) -> tuple[str, ipaddress.IPv4Network]:
     raise BareMachineError(f"no pair of interfaces: {said}")
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for a lock, which the kernel gives back however this process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def remove_abandoned(cache: Path) -> None:
-    """The folders of machines whose test was killed: nobody holds their lock."""
+    """What killed tests left: folders that nobody locks, rules for no interface."""
     for folder in cache.glob("machine-*"):
         with contextlib.suppress(OSError), (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(folder)
+    present = set(present_rules().splitlines())
+    for name, net in pairs():
+        if Path("/sys/class/net", name).exists():
+            continue
+        for table, chain, *rule in rules(name, net):
+            if " ".join(["-A", chain, *rule]) in present:
+                run("iptables", "-w", "-t", table, "-D", chain, *rule)
 
 
 def remove(folder: Path) -> None:
@@ -418,7 +444,7 @@ def copy_of(checkout: Path, folder: Path, owner: str, machine: BareMachine) -> N
 
 
 def main(arguments: Sequence[str]) -> int:
-    """By hand: bare_machine.py SUITE COMMAND...: a copy of this checkout is its folder."""
+    """By hand: PYTHONPATH=. python bare_machine.py SUITE COMMAND..., in a copy of this checkout."""
     suite, *command = arguments
     checkout = Path(__file__).resolve().parents[2]
     cache = Path(os.environ.get("CROSSPI_CACHE") or Path.home() / ".cache/crosspi") / "bare"

@@ -75,6 +75,20 @@ RECIPE = """
     """
 
 
+def write_hello(
+    recipe: Path, *, smoke: str = SMOKE, replace: Mapping[str, str] | None = None
+) -> None:
+    """Make the recipe `hello` in a folder, with some of its code replaced."""
+    shutil.rmtree(recipe, ignore_errors=True)
+    for name, text in {**CODE, **(replace or {})}.items():
+        path = recipe / "code" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    (recipe / "smoke.py").write_text(dedent(smoke))
+    text = dedent(RECIPE).format(tree=tree_hash(recipe / "code"))
+    (recipe / "recipe.yaml").write_text(text)
+
+
 @dataclass(frozen=True)
 class Run:
     """What a command did."""
@@ -112,15 +126,7 @@ class Workshop:
 
     def hello(self, *, smoke: str = SMOKE, replace: Mapping[str, str] | None = None) -> None:
         """Write the recipe `hello`, with some of its code replaced."""
-        recipe = self.folder / "recipes" / "hello"
-        shutil.rmtree(recipe, ignore_errors=True)
-        for name, text in {**CODE, **(replace or {})}.items():
-            path = recipe / "code" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(dedent(text))
-        (recipe / "smoke.py").write_text(dedent(smoke))
-        text = dedent(RECIPE).format(tree=tree_hash(recipe / "code"))
-        (recipe / "recipe.yaml").write_text(text)
+        write_hello(self.folder / "recipes" / "hello", smoke=smoke, replace=replace)
 
     def environment(self, **more: str) -> dict[str, str]:
         environment = {**os.environ, **more}
