@@ -255,6 +255,7 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
         "law": digest(law.model_dump()),
         "code": digest_files(Path(__file__).parent / "audit"),
         "tools": tools(),
+        "build paths": digest(builders.BUILD_PATHS),
     }
     return Step("audit", f"{part.name}-{toolchain.name}", inputs, (built,), act)
 

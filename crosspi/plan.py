@@ -380,26 +380,32 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
                     entry = store.seal(draft, step.kind, step.subject, step.key, step.all_inputs)
             except Interrupted:
                 raise
-            except CrosspiError as error:
-                shown.state(State.FAILED)
-                return Outcome(step, State.FAILED, error=error, log=log)
             except Exception as error:
                 shown.state(State.FAILED)
-                return Outcome(step, State.FAILED, error=_known(step, error, log), log=log)
+                return Outcome(step, State.FAILED, error=explained(step.name, error, log), log=log)
             shown.state(State.BUILT)
             return Outcome(step, State.BUILT, cost, entry.size, entry, log=log)
 
 
-def _known(step: Step, error: Exception, log: Path) -> CrosspiError:
-    """The project's error for what nobody thought of; its traceback goes to the step's log."""
-    known = from_os_error(error, doing=step.name) if isinstance(error, OSError) else None
+def explained(doing: str, error: Exception, log: Path) -> CrosspiError:
+    """The project's error for any; the traceback of what nobody thought of goes to a log.
+
+    Args:
+        doing: what was done, by name.
+        error: what came of it.
+        log: a file, which is added to.
+    """
+    if isinstance(error, CrosspiError):
+        return error
+    known = from_os_error(error, doing=doing) if isinstance(error, OSError) else None
     if known is not None:
         return known
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as out:
         out.write("".join(traceback.format_exception(error)))
     last = traceback.extract_tb(error.__traceback__)[-1]
     return UnexpectedError(
-        f"{step.name} ended with {type(error).__name__}: {error}",
+        f"{doing} ended with {type(error).__name__}: {error}",
         where=f"{last.filename}:{last.lineno}, whole traceback: {log}",
         why="this is a mistake in crosspi, or something on this machine that nobody thought of",
         fix="if the text says nothing to you, report it with that log",

@@ -94,8 +94,12 @@ class Project:
         return Store(self.paths.store)
 
     @cached_property
-    def _engine(self) -> Engine:
-        engine = Engine.connect()
+    def _engine(self) -> Engine | EngineError:
+        # Asked once: what does not answer may take long not to.
+        try:
+            engine = Engine.connect()
+        except EngineError as error:
+            return error
         engine.remove_stale()
         return engine
 
@@ -105,16 +109,18 @@ class Project:
         Raises:
             EngineError: none answers, and something is to be done.
         """
-        try:
-            return self._engine
-        except EngineError:
-            if self.only_looks:
-                return Remembered(self.contents)
-            raise
+        if self.only_looks and isinstance(self._engine, EngineError):
+            return Remembered(self.contents)
+        return self._answering()
+
+    def _answering(self) -> Engine:
+        if isinstance(self._engine, EngineError):
+            raise self._engine
+        return self._engine
 
     @cached_property
     def contents(self) -> Contents:
-        return Contents(lambda: self._engine, self.paths.store / "images")
+        return Contents(self._answering, self.paths.store / "images")
 
     @cached_property
     def emulator(self) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
 from crosspi.auditing import REPORT, tools
-from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError
+from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError, StoreError
 from crosspi.graph import Graph, WheelSteps
 from crosspi.images import IMAGE, image_tag
 from crosspi.index import build_number, is_published, publish, withdraw
-from crosspi.plan import Outcome, Step, closure, execute, first_to_make
+from crosspi.plan import Outcome, Step, closure, execute, explained, first_to_make
 from crosspi.project import Project, Request
 from crosspi.sources.treehash import file_sha256
 from crosspi.store import Entry, Store
@@ -83,13 +84,15 @@ def build(
             if steps.wheel.name not in by_name:  # it has a number, and wants proofs of its own
                 proofs.update((step.name, steps) for step in steps.goals[1:])
                 list(run(steps.goals))
-            entries = [e for step in steps.goals if (e := by_name[step.name].entry)]
-            if len(entries) == len(steps.goals):
-                published.append(_publish(project, steps, packed, *entries))
+            if all(by_name[step.name].entry is not None for step in steps.goals):
+                with ExitStack() as held:
+                    entries = [_held(step, project.store, held) for step in steps.goals]
+                    published.append(_publish(project, steps, packed, *entries))
         except Interrupted:
             raise
-        except CrosspiError as error:
-            errors.append(error)
+        except Exception as error:
+            name = f"publish-{steps.wheel.subject}"
+            errors.append(explained(name, error, project.paths.logs / f"{name}.log"))
     return Result(list(by_name.values()), published, errors, wheels)
 
 
@@ -154,6 +157,18 @@ def withdraw_unproven(project: Project, steps: WheelSteps, error: CrosspiError) 
     gone = withdraw(project.paths.dist, wheel_in(entry.out), error.what)
     if gone is not None:
         project.console.line(f"withdrawn from the index: {gone.name}: {error.what}")
+
+
+def _held(step: Step, store: Store, held: ExitStack) -> Entry:
+    """A step's result, which nobody takes away while it is published."""
+    entry = held.enter_context(store.reading(step.kind, step.subject, step.key))
+    if entry is None:
+        raise StoreError(
+            f"the stored result of {step.name} went away before it was published",
+            why="another program removed it meanwhile",
+            fix="run the same command again: it is made anew",
+        )
+    return entry
 
 
 def _publish(

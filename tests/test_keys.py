@@ -4,7 +4,7 @@ The table is `golden_keys.txt`: each step, its key and its inputs. The code that
 the versions of this machine's tools, stand in it by name only: it changes when the inputs, the
 commands or the environment do. Where that was meant, write it anew:
 
-    CROSSPI_GOLDEN=1 .venv/bin/python -m pytest tests/test_keys.py
+    WRITE_GOLDEN_KEYS=1 .venv/bin/python -m pytest tests/test_keys.py
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ def test_keys_are_the_golden_ones(parts: Path) -> None:
     vars(project)["emulator"] = "VERSION"
     wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
     found = table(closure([step for wheel in wheels for step in wheel.goals]))
-    if os.environ.get("CROSSPI_GOLDEN"):
+    if os.environ.get("WRITE_GOLDEN_KEYS"):
         GOLDEN.write_text(found, encoding="utf-8")
     assert found == GOLDEN.read_text(encoding="utf-8"), __doc__

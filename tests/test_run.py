@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from making import (
@@ -18,13 +19,22 @@ from making import (
 )
 from projects import PACK, Bare, Board, ask, project_at
 
+from crosspi import run as run_module
 from crosspi.cli import Terminated
 from crosspi.containers import Job
 from crosspi.engine import Line
-from crosspi.errors import AuditError, BuildError, EmulatorError, SmokeError
+from crosspi.errors import (
+    AuditError,
+    BuildError,
+    EmulatorError,
+    EngineError,
+    SmokeError,
+    UnexpectedError,
+)
 from crosspi.graph import Graph
 from crosspi.index import listing
 from crosspi.plan import State, pending
+from crosspi.project import Project
 from crosspi.run import Result, build
 
 
@@ -106,6 +116,69 @@ def test_a_wheel_that_fails_on_one_board_is_not_published(checkout: Path) -> Non
     }
     assert result.published == []
     assert "on toy2" in result.errors[0].where
+
+
+def no_engine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project where no engine answers."""
+
+    def refuse() -> None:
+        raise EngineError("no Docker engine answers")
+
+    monkeypatch.setattr("crosspi.engine.Engine.connect", refuse)
+    project = project_at(checkout)
+    del vars(project)["_engine"]
+    return project
+
+
+def test_what_is_all_in_the_store_needs_no_engine(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(project_at(checkout), ask(project_at(checkout), "pack"))
+    project = no_engine(checkout, monkeypatch)
+    result = build(project, ask(project, "pack"))
+    assert result.errors == []
+    assert made(result) == set()
+    assert len(result.published) == 2
+
+
+def test_what_must_run_needs_an_engine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(project_at(checkout), ask(project_at(checkout), "pack"))
+    (checkout / "recipes" / "pack" / "smoke.py").write_text("# new\n")
+    project = no_engine(checkout, monkeypatch)
+    with pytest.raises(EngineError, match="no Docker engine answers"):
+        build(project, ask(project, "pack"))
+
+
+def test_a_plan_needs_no_engine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(project_at(checkout), ask(project_at(checkout), "pack"))
+    (checkout / "recipes" / "pack" / "smoke.py").write_text("# new\n")
+    project = no_engine(checkout, monkeypatch)
+    project.only_looks = True
+    goals = [s for w in Graph(project).wheels(ask(project, "pack")) for s in w.goals]
+    planned = pending(goals, project.store)
+    assert {item.step.kind for item in planned} == {"smoke"}
+    assert {item.reason for item in planned} == {"changed: smoke test"}
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), OSError(5, "Input/output error")])
+def test_a_wheel_that_cannot_be_published_ends_nothing_else(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    real = run_module.publish
+
+    def publish(dist: Path, wheel: Path, *about: Any) -> Path:
+        if wheel.name.startswith("other"):
+            raise error
+        return real(dist, wheel, *about)
+
+    monkeypatch.setattr(run_module, "publish", publish)
+    project = project_at(checkout)
+    result = build(project, ask(project, "pack"))
+    assert [type(e) for e in result.errors] == [UnexpectedError]
+    assert [path.name.split("-")[0] for path in result.published] == ["pack"]
+    log = project.paths.logs / "publish-other-cp311-toy.log"
+    assert "Traceback" in log.read_text()
+    assert str(log) in result.errors[0].where
 
 
 def rebuilt(checkout: Path, change: Callable[[], object]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ import pytest
 from workshop import BUILD, CHECKOUT, Run, Workshop
 
 from crosspi.caches import make_cache
+from crosspi.owners import Owner
 from crosspi.paths import Paths
 
 
@@ -38,6 +40,10 @@ def _own_store() -> Iterator[None]:
     """
     users = Paths.from_environment(CHECKOUT).cache
     users.mkdir(parents=True, exist_ok=True)
+    for left in users.glob("e2e-*/owner"):
+        owner = Owner.parse(left.read_text())
+        if owner is not None and owner.is_gone():
+            shutil.rmtree(left.parent)
     with TemporaryDirectory(prefix="e2e-", dir=users) as folder, pytest.MonkeyPatch.context() as to:
         # With the locks under which the parts are made.
         for name in ("sources", "ccache", "zig", "store/part", "store/locks"):
@@ -46,6 +52,7 @@ def _own_store() -> Iterator[None]:
             link = Path(folder) / name
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(users / name)
+        (Path(folder) / "owner").write_text(str(Owner.of(os.getpid())))
         to.setenv("CROSSPI_CACHE", folder)
         yield
 

@@ -57,6 +57,22 @@ def test_a_good_package_is_published_and_then_idle(
     assert {step["state"] for step in second.data["steps"]} == {"from the store"}
 
 
+def test_what_no_longer_builds_is_not_taken_from_the_store(
+    workshop: Workshop, build: Callable[..., Run]
+) -> None:
+    """The code that runs containers is in the keys: a warm store hides nothing of it."""
+    workshop.hello()
+    assert build().code == 0
+    machine = workshop.folder / "crosspi" / "machine.py"
+    machine.write_text(
+        machine.read_text() + "\n\ndef run_commands(*_: object, **__: object) -> None:\n"
+        '    raise RuntimeError("broken")\n'
+    )
+    run = build()
+    assert run.code == 15
+    assert "RuntimeError: broken" in run.err
+
+
 def test_a_changed_smoke_test_runs_only_the_smoke_step(workshop: Workshop) -> None:
     workshop.hello()
     assert workshop.invoke(*BUILD).code == 0
