@@ -125,7 +125,7 @@ def ask_engine(address: str) -> Engine:
         driver=str(info.get("Driver", "?")),
         cgroups=str(info.get("CgroupVersion", "")),
         folder=str(info.get("DockerRootDir", "")),
-        foreign_users=host.maps_users(info.get("SecurityOptions") or ()),
+        foreign_users=host.maps_users(info),
     )
 
 
@@ -146,7 +146,7 @@ def check_engine(addresses: Sequence[str], ask: Callable[[str], Engine] = ask_en
             notes.append(f"cgroups v{engine.cgroups}")
         state = f"{engine.name} {engine.version} at {address} ({', '.join(notes)})"
         if engine.foreign_users:
-            return Check(name, "fail", f"{state}: rootless", host.ROOTLESS)
+            return Check(name, "fail", f"{state}: rootless", f"{host.ROOTLESS}: {host.ROOTFUL}")
         if engine.driver == "vfs":
             return Check(
                 name, "warn", state, "storage vfs copies every layer: use overlay2 on ext4 or xfs"

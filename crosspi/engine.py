@@ -35,7 +35,7 @@ from docker.models.containers import Container
 from crosspi.containers import Job, creation
 from crosspi.dockerfile import build_context, image_error
 from crosspi.errors import EngineError, HostError, engine_full, tells_disk_full
-from crosspi.host import ROOTLESS, engine_addresses, maps_users
+from crosspi.host import ROOTFUL, ROOTLESS, engine_addresses, maps_users
 from crosspi.owners import Owner
 from crosspi.said import Said
 from crosspi.sources.unpack import unpack
@@ -65,13 +65,11 @@ class Engine:
         try:
             client = docker.DockerClient(base_url=where, timeout=600, version="auto")
             client.ping()
-            options = client.info().get("SecurityOptions") or ()
+            foreign = maps_users(client.info())
         except (DockerException, requests.exceptions.RequestException, OSError) as error:
             raise _connection_error(where, error) from error
-        if maps_users(options):
-            raise EngineError(
-                "this engine is rootless", where=where, why=f"crosspi cannot use it: {ROOTLESS}"
-            )
+        if foreign:
+            raise EngineError("this engine is rootless", where=where, why=ROOTLESS, fix=ROOTFUL)
         return cls(client, where)
 
     def version(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
@@ -43,24 +44,27 @@ def arm_binfmt(folder: Path = BINFMT) -> BinfmtEntry | None:
         return None
 
 
-#: What to do about an engine for which `maps_users` is true.
+#: Why an engine for which `maps_users` is true cannot serve, and what to do about it.
 ROOTLESS = (
     "its containers' users are other users of this machine, who may not write what a build must "
-    "leave here: use the Docker that root runs (unset DOCKER_HOST and run ./inv)"
+    "leave here"
 )
+ROOTFUL = "use the Docker that root runs: unset DOCKER_HOST, and run ./inv"
 
 
-def maps_users(security_options: Iterable[str]) -> bool:
+def maps_users(info: Mapping[str, Any]) -> bool:
     """Whether an engine's containers see other users than this machine: rootless, or userns-remap.
 
     A job runs as the user who calls crosspi. There, the container's user of that number is one of
     the subordinate ids of the machine, and folders that are mounted writable cannot be written.
 
     Args:
-        security_options: of the engine's answer to `info`.
+        info: the engine's answer to `info`. Docker says it among the security options
+            (moby, daemon/info.go), podman in a field of its own (pkg/api/handlers/types.go).
     """
-    names = {word for option in security_options for word in option.split(",")}
-    return bool(names & {"name=rootless", "name=userns", "rootless", "userns"})
+    options = info.get("SecurityOptions") or ()
+    names = {word for option in options for word in str(option).split(",")}
+    return bool(info.get("Rootless")) or bool(names & {"name=rootless", "name=userns"})
 
 
 def engine_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:

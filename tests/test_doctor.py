@@ -121,17 +121,19 @@ def test_engine_addresses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "maps"),
+    ("info", "maps"),
     [
-        (["name=seccomp,profile=default", "name=rootless", "name=cgroupns"], True),
-        (["name=seccomp,profile=default", "name=userns"], True),
-        (["name=seccomp,profile=rootless", "name=apparmor"], False),
-        ([], False),
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}, True),
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, True),
+        ({"SecurityOptions": ["name=seccomp,profile=rootless", "name=apparmor"]}, False),
+        ({"SecurityOptions": ["name=seccomp,profile=default"], "Rootless": True}, True),
+        ({"SecurityOptions": None, "Rootless": False}, False),
+        ({}, False),
     ],
 )
-def test_a_rootless_engine_cannot_serve(options: list[str], maps: bool) -> None:
+def test_a_rootless_engine_cannot_serve(info: dict[str, Any], maps: bool) -> None:
     """Its user 1000 is another one here, and may not write what is mounted."""
-    assert host.maps_users(options) == maps
+    assert host.maps_users(info) == maps
     check = doctor.check_engine(["unix:///a"], lambda a: engine(a, foreign_users=maps))
     assert (check.verdict == "fail") == maps
     assert ("rootless" in check.state and "./inv" in check.remedy) == maps

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import docker
@@ -171,6 +172,16 @@ def test_no_permission_on_the_socket(monkeypatch: pytest.MonkeyPatch, error: Exc
     with pytest.raises(EngineError, match="may not talk to the Docker engine") as caught:
         Engine.connect()
     assert "group docker" in caught.value.fix
+
+
+def test_a_rootless_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where DOCKER_HOST names it: a build there would fail late."""
+    client = SimpleNamespace(ping=lambda: True, info=lambda: {"SecurityOptions": ["name=rootless"]})
+    monkeypatch.setattr(docker, "DockerClient", lambda **_: client)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    with pytest.raises(EngineError, match="rootless") as caught:
+        Engine.connect()
+    assert "may not write" in caught.value.why and "unset DOCKER_HOST" in caught.value.fix
 
 
 def test_a_host_name_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:

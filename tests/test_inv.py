@@ -415,6 +415,16 @@ def test_an_entry_without_flag_f_is_left_to_the_user(ready: Machine) -> None:
     assert done.returncode == 7 and "without flag F" in done.stderr and "echo -1" in done.stderr
 
 
+def test_a_cache_that_cannot_be_made_is_one_message(machine: Machine) -> None:
+    """As for a user of a container's, whom no list knows: his home is /."""
+    (machine.folder / "file").touch()
+    machine.environ["CROSSPI_CACHE"] = f"{machine.folder}/file/cache"
+    done = machine.inv("build")
+    assert done.returncode == 7 and len(done.stderr.splitlines()) == 2
+    assert "file/cache" in done.stderr and "CROSSPI_CACHE" in done.stderr
+    assert machine.calls() == []
+
+
 def test_what_mmdebstrap_needs_is_installed_too(engine: Machine) -> None:
     for name in ("arch-test", "newuidmap"):
         (engine.bin / name).unlink()

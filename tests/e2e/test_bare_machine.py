@@ -163,7 +163,8 @@ def doctor(bench: Bench, *options: str) -> dict[str, Any]:
     done = bench.run("./inv", *options, "doctor", "--json")
     start = re.search(r"(?m)^\[", done.text)
     assert start, done.text
-    return {check["name"]: check for check in json.loads(done.text[start.start() :])}
+    checks, _ = json.JSONDecoder().raw_decode(done.text, start.start())  # an error may follow
+    return {check["name"]: check for check in checks}
 
 
 def test_no_recommended_package_is_missing_unawares(bench: Bench) -> None:
