@@ -217,10 +217,19 @@ class Elf:
 
     def word(self, addr: int) -> int | None:
         """The 32-bit word loaded at an address, or None where the file has nothing there."""
-        try:
-            return int.from_bytes(self.load(addr, 4), "little")
-        except BrokenElf:
-            return None
+        for start, end, shift in self._loaded:
+            if start <= addr < end:
+                return int.from_bytes(self.data[addr + shift : addr + shift + 4], "little")
+        return None
+
+    @cached_property
+    def _loaded(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each loaded segment, where words may begin, and from address to offset."""
+        return tuple(
+            (segment.addr, segment.addr + segment.size - 3, segment.offset - segment.addr)
+            for segment in self.segments
+            if segment.type == PT_LOAD
+        )
 
     @cached_property
     def dynamic(self) -> tuple[tuple[int, int], ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from crosspi.audit import Law
-from crosspi.audit.elf import Elf
+from crosspi.audit.elf import SHT_SYMTAB, Elf
 
 QEMU = shutil.which("qemu-arm-static") or shutil.which("qemu-arm")
 # In CI qemu is there: without it these tests fail.
@@ -329,6 +329,25 @@ def without_section(data: bytes, kind: int) -> bytes:
         if struct.unpack_from("<I", data, at)[0] == kind:
             data = patch(data, at, "I", 1)
     return data
+
+
+def swap_sections(data: bytes, one: str, other: str) -> bytes:
+    """The file with two section headers in each other's place, as tools that move sections do."""
+    start, size = struct.unpack_from("<I", data, 32)[0], struct.unpack_from("<H", data, 46)[0]
+    names = [section.name for section in Elf(data).sections]
+    at, to = (start + names.index(name) * size for name in (one, other))
+    changed = bytearray(data)
+    changed[at : at + size], changed[to : to + size] = data[to : to + size], data[at : at + size]
+    return bytes(changed)
+
+
+def renamed_symbols(data: bytes, old: str, new: str) -> bytes:
+    """The file whose symbols of a name that begins like that begin otherwise."""
+    elf = Elf(data)
+    table = next(section for section in elf.sections if section.type == SHT_SYMTAB)
+    strings = elf.sections[table.link]
+    text = elf.section_bytes(strings).replace(f"\0{old}".encode(), f"\0{new}".encode())
+    return data[: strings.offset] + text + data[strings.offset + strings.size :]
 
 
 def change_stack(data: bytes, kind: int, flags: int) -> bytes:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
-from arm_files import FOREIGN, RETURN, Source, Toolbox, words
+from arm_files import (
+    FOREIGN,
+    RETURN,
+    Source,
+    Toolbox,
+    renamed_symbols,
+    swap_sections,
+    words,
+)
 
 from crosspi.audit.attributes import read_attributes
 from crosspi.audit.code import classes
+from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.scan import FOLLOWED, MAPPED, Scan, scan
-from crosspi.audit.elf import Elf
+from crosspi.audit.code.spaces import Space
+from crosspi.audit.elf import BrokenElf, Elf
 
 NEON = 0xF2220844
 
@@ -169,3 +181,91 @@ def test_every_foreign_instruction_is_counted(arm: Toolbox) -> None:
         wanted[kind] = wanted.get(kind, 0) + 1
     for kind, number in wanted.items():
         assert found.counts[kind] >= number
+
+
+def test_symbols_whose_section_numbers_are_stale(arm: Toolbox) -> None:
+    """What patchelf, and so auditwheel, leaves: the sections moved, `.symtab` did not notice."""
+    extra = '.section .init, "ax", %progbits\n  bx lr\n.section .fini, "ax", %progbits\n  bx lr\n'
+    data = arm.shared(Source(words(NEON) + RETURN, extra=extra))
+    found = scanned(swap_sections(data, ".text", ".fini"))
+    assert found.method == MAPPED
+    assert found.counts == {"neon": 1}
+    assert found.coverage == 1
+    (hit,) = found.hits(classes.NEON)
+    assert found.names.symbol(hit) == "PyInit_m"
+
+
+def test_symbols_that_call_the_code_data_are_not_believed(arm: Toolbox) -> None:
+    data = arm.shared(Source(f"  b 1f\n  nop\n1: mov r0, #1\n{words(NEON)}{RETURN}"))
+    found = scanned(renamed_symbols(data, "$a", "$d"))
+    assert found.method == FOLLOWED
+    assert found.counts == {"neon": 1}
+
+
+def test_what_only_looks_like_code_is_said_to(arm: Toolbox) -> None:
+    body = f"{words(NEON)}{RETURN}  .word 0\n  push {{r4, lr}}\n{words(NEON)}  pop {{r4, pc}}\n"
+    found = scanned(arm.shared(Source(body), strip=True))
+    assert [hit.guessed for hit in found.hits(classes.NEON)] == [False, True]
+
+
+@pytest.mark.parametrize("value", [0x003F6FB2, 0x01E8AE90], ids=["ldrht", "stlexh"])
+def test_a_constant_between_blocks_that_nothing_leads_to(arm: Toolbox, value: int) -> None:
+    """A jump table that is not followed; the constant of one block lies before the next."""
+    body = (
+        "  ldr r1, 3f\n  ldr r3, [r1, r0, lsl #2]\n  add r3, r3, r1\n  bx r3\n"
+        "1: ldr r2, 4f\n  add r2, pc, r2\n  b 9f\n3: .word 0x1000\n9: mov r0, r2\n  bx lr\n"
+        f"4: .word {value:#x}\n5: ldr r2, 6f\n  add r2, pc, r2\n  mov r5, #2\n  b 9b\n"
+        "6: .word 0x00211234\n"
+    )
+    found = scanned(arm.shared(Source(body), strip=True))
+    assert found.counts == {}
+    assert found.coverage == 1
+
+
+def test_a_nop_of_four_bytes_is_padding_too(arm: Toolbox) -> None:
+    body = "  bx lr\n  nop.w\n  .word 0x0844ef22\n"
+    source = Source(body, arch="armv7-a", fpu="neon", state="thumb")
+    assert "neon" not in scanned(arm.shared(source)).counts
+
+
+class Counting(Tracer):
+    """Counts the places that it is sent to."""
+
+    pushed = 0
+
+    def push(self, addr: int, thumb: bool) -> None:
+        self.pushed += 1
+        super().push(addr, thumb)
+
+
+JUMP_TABLES = (0xE08FF100, 0xE79FF100, 0xE8DFF010, 0xF010E8DF)
+FUNCTION_STARTS = (0xE92D4010, 0x4010E92D)
+BRANCHES = (0xEAFFFFFE, 0xFAFFFFFF)
+
+
+@pytest.mark.parametrize("word", [*JUMP_TABLES, *FUNCTION_STARTS, *BRANCHES])
+def test_work_grows_no_faster_than_the_file(arm: Toolbox, word: int) -> None:
+    """A file of nothing but jump tables, function starts or branches."""
+    body = f"  .rept 4000\n  .word {word:#x}\n  .endr\n"
+    elf = Elf(arm.shared(Source(body), strip=True))
+    spaces = [Space(code) for code in elf.code]
+    tracer = Counting(elf, spaces, thumb=True)
+    tracer.run()
+    assert tracer.pushed <= 4 * sum(len(space.marks) for space in spaces)
+
+
+def test_a_damaged_file_is_scanned_or_refused(arm: Toolbox) -> None:
+    """Whatever bytes change: no other error than BrokenElf, and coverage stays a share."""
+    whole = arm.shared(Source("  bl 1f\n  pop {r4, pc}\n1: ldr r0, 2f\n  bx lr\n2: .word 5\n"))
+    dice = random.Random(1)
+    for _ in range(300):
+        changed = bytearray(whole)
+        for _ in range(dice.randrange(1, 8)):
+            changed[dice.randrange(len(changed))] = dice.choice((0, 1, 0x7F, 0xFF, 0x80))
+        try:
+            found = scanned(bytes(changed))
+        except BrokenElf:
+            continue
+        assert 0 <= found.coverage <= 1
+        for hit in found.hits(classes.ALL):
+            assert found.names.symbol(hit) is not None

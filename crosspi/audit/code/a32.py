@@ -174,20 +174,42 @@ def _neon_load_store(word: int) -> int:
 
 
 def _load_store(word: int) -> int:
-    """ldr, str, ldrb, strb with any offset: those that load pc jump, those from pc are literals."""
-    if not word >> 20 & 1:
+    """ldr, str, ldrb, strb with an immediate: into pc they jump, from pc they load literals."""
+    if _writes_back(word) and (word & 0x000F0000 == 0x000F0000 or _same_base(word)):
+        return INVALID
+    if not word & 0x00100000:
         return 0
     found = LITERAL if word & 0x0F3F0000 == 0x051F0000 else 0
     return found | (INDIRECT if word & 0x0040F000 == 0xF000 else 0)
 
 
+def _load_store_register(word: int) -> int:
+    """The same with a register as offset, which is never pc."""
+    return INVALID if word & 15 == 15 else _load_store(word)
+
+
+def _writes_back(word: int) -> bool:
+    """Post-indexed, or with an exclamation mark."""
+    return word & 0x01200000 != 0x01000000
+
+
+def _same_base(word: int) -> bool:
+    """A load or store that changes its own register as its base: unpredictable."""
+    return not (word >> 16 ^ word >> 12) & 15
+
+
 def _extra_load_store(word: int) -> int:
-    """ldrh, ldrsb, ldrsh, ldrd and stores (DDI 0406C A5.2.8, A5.2.9)."""
+    """ldrh, ldrsb, ldrsh, ldrd and stores (DDI 0406C A5.2.8, A5.2.9); none of them takes pc."""
     kind, load = word >> 5 & 3, word >> 20 & 1
+    immediate, doubleword = word & 0x00400000, not load and kind >= 2
+    if not immediate and (word & 0xF00 or word & 15 == 15):
+        return INVALID
+    if word & 0xF000 == 0xF000 or (doubleword and (word & 0x1000 or word & 0xE000 == 0xE000)):
+        return INVALID
+    if _writes_back(word) and (word & 0x000F0000 == 0x000F0000 or _same_base(word)):
+        return INVALID
     if word & 0x01200000 == 0x00200000:
         return V7 if load or kind == 1 else INVALID
-    if not word & 0x00400000 and word & 0xF00:
-        return INVALID
     is_load = load or kind == 2
     return LITERAL if is_load and word & 0x016F0000 == 0x014F0000 else 0
 
@@ -200,11 +222,22 @@ def _data_processing(word: int) -> int:
         return 0 if sets and destination == 0 else INVALID
     if opcode in (13, 15) and word & 0x000F0000:
         return INVALID
-    if destination == 15:
+    return INDIRECT if destination == 15 else 0
+
+
+def _shifted_by_register(word: int) -> int:
+    """Data processing with a shift by a register takes no pc anywhere (DDI 0406C A5.2.2)."""
+    if any(word >> place & 15 == 15 for place in (0, 8, 12, 16)):
+        return INVALID
+    return _data_processing(word)
+
+
+def _add(word: int) -> int:
+    """add with registers: with pc it makes an address."""
+    if word & 0xF000 == 0xF000:
         return INDIRECT
-    if word & 0x0FFF0FF0 == 0x008F0000 or word & 0x0FF00FFF == 0x0080000F:
-        return ADD_PC
-    return 0
+    is_address = word & 0x000F0FF0 == 0x000F0000 or word & 0x00000FFF == 0xF
+    return ADD_PC if is_address else 0
 
 
 def _block_transfer(word: int) -> int:
@@ -250,6 +283,8 @@ _CONDITIONAL: list[_Row] = [
     (0x0FFFFFF0, 0x01600070, 0),
     (0x0F900090, 0x01000080, 0),
     (0x0F900000, 0x01000000, INVALID),
+    (0x0E000090, 0x00000010, _shifted_by_register),
+    (0x0FF00000, 0x00800000, _add),
     (0x0E000000, 0x00000000, _data_processing),
     # data processing with an immediate
     (0x0FF00000, 0x03000000, V7),
@@ -260,7 +295,7 @@ _CONDITIONAL: list[_Row] = [
     (0x0E000000, 0x02000000, _data_processing),
     # load and store
     (0x0E000000, 0x04000000, _load_store),
-    (0x0E000010, 0x06000000, _load_store),
+    (0x0E000010, 0x06000000, _load_store_register),
     # media
     *_PARALLEL,
     (0x0FF00070, 0x06800010, 0),
@@ -347,6 +382,43 @@ def _buckets(rows: list[_Row]) -> tuple[tuple[_Row, ...], ...]:
 
 
 _BY_COND, _BY_NV = _buckets(_CONDITIONAL), _buckets(_UNCONDITIONAL)
+
+# Which bits each function looks at.
+_LOOKS: dict[Callable[[int], int], int] = {
+    _vfp_load_store: 0x01FFF1FF,
+    _vfp_data: 0x00FF01EF,
+    _vfp_move: 0x00F001EF,
+    _neon_data: 0x01BF1FD1,
+    _neon_load_store: 0x00A00F00,
+    _load_store: 0x0F7FF000,
+    _load_store_register: 0x0F7FF00F,
+    _extra_load_store: 0x017FFF6F,
+    _data_processing: 0x01FFF000,
+    _shifted_by_register: 0x01FFFF0F,
+    _add: 0x000FFFFF,
+    _block_transfer: 0x005FFFFF,
+}
+
+
+def bucket(word: int) -> int:
+    """Where the rows of a word stand: by its bits 27 to 20, and whether it has a condition."""
+    return (word >> 20 & 0xFF) | (word >= 0xF0000000) << 8
+
+
+def _reads(number: int) -> int:
+    """Which bits `decode` looks at in the words of a bucket; its own among them."""
+    top = 0xFFF00000 if number >> 8 else 0x0FF00000
+    found = top
+    for mask, _, meaning in (_BY_NV if number >> 8 else _BY_COND)[number & 0xFF]:
+        found |= mask & top | mask & 0xFFFFF
+        if not isinstance(meaning, int):
+            found |= _LOOKS[meaning]
+        if not mask & 0xFFFFF:
+            break
+    return found & 0xFFFFFFFF
+
+
+READS = [_reads(number) for number in range(512)]
 
 
 def decode(word: int) -> int:

@@ -15,20 +15,14 @@ from __future__ import annotations
 
 import heapq
 import re
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
 
 from crosspi.audit.code import a32
-from crosspi.audit.code.spaces import (
-    ARM,
-    DATA,
-    THUMB,
-    UNKNOWN,
-    Space,
-    Trace,
-    decode_arm,
-    make_space,
-)
+from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING
+from crosspi.audit.code.spaces import ARM, DATA, GUESSED, KNOWN, THUMB, UNKNOWN, Space
 from crosspi.audit.code.stretches import ArmRun, ThumbRun
 from crosspi.audit.elf import (
     DT_PLTGOT,
@@ -37,14 +31,13 @@ from crosspi.audit.elf import (
     R_RELATIVE,
     STT_FUNC,
     STT_GNU_IFUNC,
-    CodeRange,
     Elf,
 )
 
 _PUSH_LR_16 = 0xB500
 _THUMB_TO_ARM = 0x46C04778  # bx pc; nop: the head of a PLT entry called from Thumb state
-_KNOWN = re.compile(rb"[^\0]")
 _ALWAYS = 0xE
+_PADDING = (0, 0xBF00, 0x46C0)
 
 _NO_RETURN = re.compile(
     r"abort|_*exit|quick_exit|pthread_exit|(__sig|_)*longjmp(_chk)?|__stack_chk_fail|__assert\w*"
@@ -56,18 +49,21 @@ _NO_RETURN = re.compile(
 class Tracer:
     """Follows the control flow of one file."""
 
-    def __init__(self, elf: Elf, ranges: Iterable[CodeRange], *, thumb: bool) -> None:
+    def __init__(self, elf: Elf, spaces: Sequence[Space], *, thumb: bool) -> None:
         self.elf = elf
         self.may_be_thumb = thumb
-        self.trace = Trace([make_space(code) for code in ranges])
-        self._starts = [space.code.addr for space in self.trace.spaces]
-        self.pending: list[tuple[int, bool]] = []
+        self.spaces = spaces
+        self._starts = [space.code.addr for space in spaces]
+        self._level = 0
+        self._pending: list[tuple[int, bool]] = []
         self._computed: set[int] = set()
         self._got = elf.dyn(DT_PLTGOT)
         self._slots = self._plt_slots()
         self._no_return: dict[int, bool] = {}
+        # Real tables are marked as data when they are read: one is hardly read twice.
+        self._table_entries = 2 * sum(len(space.marks) for space in spaces)
 
-    def run(self) -> Trace:
+    def run(self) -> None:
         """The whole file: sure entry points first, then guesses from better to worse."""
         for addr in self._sure_roots():
             self.push(addr & ~1, bool(addr & 1))
@@ -84,25 +80,25 @@ class Tracer:
                 elif self._plausible_arm(addr):
                     self.push(addr, False)
             self._follow()
-        for space in self.trace.spaces:
+        self._level = GUESSED
+        for space in self.spaces:
             self._search_gaps(space)
-        return self.trace
 
     # entry points
 
     def _sure_roots(self) -> list[int]:
-        roots = list(self.elf.start_functions)
-        roots += [
+        roots = set(self.elf.start_functions)
+        roots |= {
             symbol.value
             for symbol in (*self.elf.dynamic_symbols, *self.elf.symbols)
             if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
-        ]
+        }
         for addr, kind, _ in self.elf.relocations:
             if kind in (R_RELATIVE, R_ABS32):
                 value = self.elf.word(addr)
                 if value is not None and self._space(value) is not None:
-                    roots.append(value)
-        return sorted(set(roots))
+                    roots.add(value)
+        return sorted(roots)
 
     def _plt_slots(self) -> dict[int, str]:
         symbols = self.elf.dynamic_symbols
@@ -128,6 +124,7 @@ class Tracer:
         return sum(word >> 28 == _ALWAYS for word in window) * 2 >= len(window)
 
     def _plausible_arm(self, addr: int) -> bool:
+        """Whether what lies there looks like ARM code that nobody has reached yet."""
         space = self._space(addr)
         if space is None or addr & 3 or space.marks[(addr - space.code.addr) >> 1]:
             return False
@@ -137,75 +134,111 @@ class Tracer:
             len(window) == 4
             # NEON has a space of its own, where the condition's bits are 1111.
             and sum(word >> 28 >= _ALWAYS for word in window) >= 3
-            and all(decode_arm(word) != a32.INVALID for word in window)
+            and NOTHING not in space.arm[at : at + 4]
         )
 
     def _judge_thumb(self) -> None:
         """Guesses are in Thumb state only where a good part of the sure code is."""
-        arm = sum(space.marks.count(ARM) for space in self.trace.spaces)
-        thumb = sum(space.marks.count(THUMB) for space in self.trace.spaces)
+        arm = sum(space.count(ARM) for space in self.spaces)
+        thumb = sum(space.count(THUMB) for space in self.spaces)
         if arm + thumb:
             self.may_be_thumb = thumb * 10 >= arm + thumb
 
     def _search_gaps(self, space: Space) -> None:
         """Function starts in what is still unknown."""
-        marks, at = space.marks, 0
+        marks, base, at = space.marks, space.code.addr, 0
+        candidates = self._function_starts(space)
         while (at := marks.find(UNKNOWN, at)) >= 0:
-            known = _KNOWN.search(marks, at)
-            end = known.start() if known else len(marks)
-            start = self._start_in_gap(space, at, end)
-            if start is None:
-                at = end
+            while at < len(marks) and not marks[at] and space.halves[at] in _PADDING:
+                at += 1
+            if at >= len(marks) or marks[at]:
                 continue
-            addr, thumb = start
-            self.push(addr, thumb)
+            if self._begins_a_gap(space, at):
+                start, thumb = at, self.may_be_thumb
+            else:
+                following = bisect_left(candidates, 2 * at)
+                code = candidates[following] if following < len(candidates) else 2 * len(marks)
+                start, thumb = code >> 1, bool(code & 1)
+                known = KNOWN.search(marks, at, start)
+                if known or start == len(marks):
+                    at = known.start() if known else start
+                    continue
+            self.push(base + 2 * start, thumb)
             self._follow()
-            at = (addr - space.code.addr) >> 1
+            at = start
             if marks[at] == UNKNOWN:
                 at += 1 if thumb else 2
 
-    def _start_in_gap(self, space: Space, at: int, end: int) -> tuple[int, bool] | None:
-        """The first thing in a gap that begins like a function, and its instruction set."""
-        halves, base = space.halves, space.code.addr
-        while at < end and halves[at] in (0, 0xBF00, 0x46C0):
-            at += 1
-        if at >= end:
-            return None
-        if self.may_be_thumb and halves[at] & 0xFF00 == _PUSH_LR_16:
-            return base + 2 * at, True
-        if end - at >= 8 and not self.may_be_thumb and self._plausible_arm(base + 2 * at):
-            return base + 2 * at, False
-        for here in range(at, end - 1):
-            low, high = halves[here], halves[here + 1]
-            if self.may_be_thumb and low == 0xE92D and high & 0xF000 == 0x4000:
-                return base + 2 * here, True
-            aligned = not (base + 2 * here) & 3
-            if aligned and (high == 0xE92D and low & 0xF000 == 0x4000):
-                return base + 2 * here, False
-        return None
+    def _begins_a_gap(self, space: Space, at: int) -> bool:
+        """Whether the first thing in a gap looks like code."""
+        addr = space.code.addr + 2 * at
+        if self.may_be_thumb:
+            return space.halves[at] & 0xFF00 == _PUSH_LR_16
+        if space.marks[at : at + 8].count(UNKNOWN) == 8 and self._plausible_arm(addr):
+            # Hardly a function begins with a conditional instruction; a constant may.
+            return space.words[(addr - space.first_word) >> 2] >> 28 >= _ALWAYS
+        return self._is_short_block(space, addr)
+
+    def _is_short_block(self, space: Space, addr: int) -> bool:
+        """Up to four unconditional instructions, and the last one leads away."""
+        if addr & 3:
+            return False
+        first = (addr - space.first_word) >> 2
+        for at in range(first, min(first + 4, len(space.words))):
+            place = (space.first_word - space.code.addr >> 1) + 2 * at
+            if space.words[at] >> 28 != _ALWAYS or any(space.marks[place : place + 2]):
+                return False
+            meaning = ARM_NUMBERS.meanings[space.arm[at]]
+            if meaning == a32.INVALID:
+                return False
+            is_jump = meaning & a32.BRANCH and not space.words[at] >> 24 & 1
+            if is_jump or meaning & a32.INDIRECT:
+                return True
+        return False
+
+    def _function_starts(self, space: Space) -> list[int]:
+        """Where functions save their return address: twice the halfword, plus 1 in Thumb state."""
+        halves = np.frombuffer(space.halves, np.uint16)
+        low, high = halves[:-1], halves[1:]
+        aligned = (np.arange(len(low)) * 2 + space.code.addr) & 3 == 0
+        arm = np.flatnonzero(aligned & (high == 0xE92D) & (low & 0xF000 == 0x4000))
+        found: list[int] = (2 * arm).tolist()
+        if self.may_be_thumb:
+            thumb = np.flatnonzero((low == 0xE92D) & (high & 0xF000 == 0x4000))
+            found = sorted(found + (2 * thumb + 1).tolist())
+        return found
 
     # following
 
     def _space(self, addr: int) -> Space | None:
-        number = bisect_right(self._starts, addr) - 1
-        if number < 0:
+        if not self._starts or addr < self._starts[0]:
             return None
-        space = self.trace.spaces[number]
+        space = self.spaces[bisect_right(self._starts, addr) - 1]
         return space if addr - space.code.addr < 2 * len(space.halves) else None
 
     def push(self, addr: int, thumb: bool) -> None:
-        heapq.heappush(self.pending, (addr, thumb))
+        heapq.heappush(self._pending, (addr, thumb))
+
+    def goes_first(self, following: int) -> bool:
+        return bool(self._pending) and self._pending[0][0] < following
+
+    def entry_of_table(self) -> bool:
+        self._table_entries -= 1
+        return self._table_entries >= 0
+
+    def word(self, addr: int) -> int | None:
+        return self.elf.word(addr)
 
     def _follow(self) -> None:
-        while self.pending:
-            addr, thumb = heapq.heappop(self.pending)
+        while self._pending:
+            addr, thumb = heapq.heappop(self._pending)
             space = self._space(addr)
             if space is None or space.marks[(addr - space.code.addr) >> 1] != UNKNOWN:
                 continue
             if thumb:
-                ThumbRun(self, space).run(addr)
+                ThumbRun(self, space, self._level).run(addr)
             elif not addr & 3:
-                ArmRun(self, space).run(addr)
+                ArmRun(self, space, self._level).run(addr)
 
     def mark_data(self, addr: int, size: int) -> None:
         space = self._space(addr)
@@ -238,12 +271,13 @@ class Tracer:
 
     def returns(self, target: int) -> bool:
         """False for calls that never come back: what follows them may be data."""
-        if target not in self._no_return:
+        ends = self._no_return.get(target)
+        if ends is None:
             stub = self.elf.word(target)
             entry = target + 4 if stub == _THUMB_TO_ARM else target
             name = self._slots.get(self._plt_slot(entry), "")
-            self._no_return[target] = bool(_NO_RETURN.fullmatch(name))
-        return not self._no_return[target]
+            ends = self._no_return[target] = bool(_NO_RETURN.fullmatch(name))
+        return not ends
 
     def _plt_slot(self, addr: int) -> int:
         """The GOT slot through which a PLT entry jumps: add ip,pc; add ip,ip; ldr pc,[ip]!"""

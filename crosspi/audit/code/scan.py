@@ -1,9 +1,8 @@
 """What instructions a file holds: the scan that confirms, or refutes, its build attributes.
 
-Where the file keeps its mapping symbols ($a ARM, $t Thumb, $d data; AAELF32 §5.5.5) they say
-exactly what is code. Only instructions that were written as numbers (`.word`, `.byte`) are marked
-as data there: they are found where the execution runs into them. In other files `flow` follows the
-execution. Capstone has the last word on each instruction that would be a finding, and prints it.
+Where the file keeps its mapping symbols they say what is code (`mapped`); in other files, and where
+they call most of it data, `flow` follows the execution. Capstone has the last word on each
+instruction that would be a finding, and prints it.
 """
 
 from __future__ import annotations
@@ -13,37 +12,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import capstone
+import numpy as np
 
 from crosspi.audit.attributes import THUMB_ISA, Attributes
-from crosspi.audit.code import a32, classes
+from crosspi.audit.code import classes
 from crosspi.audit.code.flow import Tracer
-from crosspi.audit.code.spaces import (
-    ARM,
-    DATA,
-    THUMB,
-    UNKNOWN,
-    Space,
-    decode_arm,
-    decode_thumb,
-    make_space,
-)
-from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, CodeRange, Elf, Symbol
+from crosspi.audit.code.mapped import SymbolMap, mark_mapped
+from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, Found, Space
+from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, Elf, Symbol
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64
-_LEAVES = a32.BRANCH | a32.INDIRECT | a32.TRAP
-_ARM_NOPS = (0xE320F000, 0xE1A00000)
-_THUMB_NOPS = (0xBF00, 0x46C0, 0x0000, 0xF3AF)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One instruction of a class of interest."""
+    """One instruction of a class of interest.
+
+    Attributes:
+        addr: where it is loaded.
+        classes: the bits of its classes.
+        thumb: whether it is in Thumb state.
+        section: the number of its section, in a relocatable file; else 0.
+        guessed: nothing is known to lead there, it only looks like code.
+    """
 
     addr: int
     classes: int
     thumb: bool
     section: int
+    guessed: bool = False
 
 
 @dataclass(slots=True)
@@ -56,7 +54,7 @@ class Scan:
     code_bytes: int = 0
     seen_bytes: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    raw_hits: list[tuple[int, int, bool, int]] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
     @property
     def coverage(self) -> float:
@@ -71,10 +69,7 @@ class Scan:
         """
         doubtful = _CONFIRMED if self.method == FOLLOWED else 0
         confirmed = False
-        for raw in self.raw_hits:
-            if not raw[1] & wanted:
-                continue
-            hit = Hit(*raw)
+        for hit in self.unconfirmed(wanted):
             if doubtful:
                 doubtful -= 1
                 if not self.names.disassemble(hit):
@@ -84,158 +79,60 @@ class Scan:
                 return
             yield hit
 
+    def unconfirmed(self, wanted: int) -> Iterator[Hit]:
+        """Every instruction that the tables say is of the wanted classes."""
+        for found in self.found:
+            section = self.names.section(found.code.section)
+            for addr, bits, thumb, guessed in found.hits(wanted):
+                yield Hit(addr, bits, thumb, section, guessed)
+
 
 def scan(elf: Elf, attributes: Attributes | None) -> Scan:
     """Every instruction of a file, by class."""
     result = Scan(Names(elf))
-    mapping, entries = _mapping(elf), _entries(elf)
-    unmapped: list[CodeRange] = []
+    symbols = SymbolMap(elf)
+    spaces, unmapped = [], []
     for code in elf.code:
+        space = Space(code)
+        spaces.append(space)
         result.code_bytes += len(code.data)
-        marks = mapping.get(code.section)
+        marks = symbols.marks_of(space)
         if marks:
-            _scan_mapped(code, marks, entries, result)
-        else:
-            unmapped.append(code)
+            mark_mapped(space, marks, symbols.entries_of(space))
+        # Symbols that call nearly nothing code are not believed.
+        if not marks or 2 * space.count(DATA) > len(space.marks):
+            unmapped.append(space)
     if unmapped and elf.header.kind != ET_REL:
-        _scan_flow(elf, unmapped, attributes, result)
-    result.counts = _count(result.raw_hits)
+        result.method = FOLLOWED
+        # One that declares no Thumb, or an unknown Thumb, is told by its code.
+        thumb = attributes is None or attributes[THUMB_ISA] != 0
+        _follow(elf, unmapped, thumb)
+    sets: dict[int, int] = {}
+    for space in spaces:
+        found = Found(space)
+        result.found.append(found)
+        result.instructions += found.instructions
+        result.seen_bytes += found.seen_bytes
+        for bits, number in found.counts().items():
+            sets[bits] = sets.get(bits, 0) + number
+    result.counts = _by_name(sets)
     return result
 
 
-def _mapping(elf: Elf) -> dict[int, list[tuple[int, int]]]:
-    """Mapping symbols by section: (address, kind), in order."""
-    kinds = {"$a": ARM, "$t": THUMB, "$d": DATA}
-    found: dict[int, list[tuple[int, int]]] = {}
-    for symbol in elf.symbols:
-        kind = kinds.get(symbol.name[:2])
-        if kind is not None and (len(symbol.name) == 2 or symbol.name[2] == "."):
-            found.setdefault(symbol.section, []).append((symbol.value, kind))
-    for marks in found.values():
-        marks.sort()
-    return found
+def _follow(elf: Elf, spaces: list[Space], thumb: bool) -> None:
+    """Follows the execution through ranges; what their mapping symbols call code stays code."""
+    said = [np.frombuffer(bytes(space.marks), np.uint8) for space in spaces]
+    for space in spaces:
+        space.marks[:] = bytes(len(space.marks))
+    Tracer(elf, spaces, thumb=thumb).run()
+    for space, before in zip(spaces, said, strict=True):
+        code = (before & STATE == ARM) | (before & STATE == THUMB)
+        if code.any():
+            marks = np.frombuffer(space.marks, np.uint8)
+            space.marks[:] = np.where(code, before, marks).tobytes()
 
 
-def _entries(elf: Elf) -> dict[tuple[int, int], int]:
-    """The instruction set of each function, by its section and address."""
-    return {
-        (symbol.section, symbol.value & ~1): THUMB if symbol.value & 1 else ARM
-        for symbol in elf.symbols
-        if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
-    }
-
-
-def _scan_mapped(
-    code: CodeRange,
-    marks: list[tuple[int, int]],
-    entries: dict[tuple[int, int], int],
-    result: Scan,
-) -> None:
-    space = make_space(code)
-    ends = [addr for addr, _ in marks[1:]] + [code.end]
-    entered = UNKNOWN
-    for (start, kind), end in zip(marks, ends, strict=True):
-        start, end = max(start, code.addr), min(end, code.end)
-        if kind == DATA:
-            kind = entries.get((code.section, start), entered)
-            _scan_numbers(space, start, end, kind, result)
-            entered = UNKNOWN
-        else:
-            scan_code = _scan_arm if kind == ARM else _scan_thumb
-            entered = kind if scan_code(space, start, end, result) else UNKNOWN
-    result.seen_bytes += code.end - max(marks[0][0], code.addr)
-
-
-def _scan_arm(space: Space, start: int, end: int, result: Scan) -> bool:
-    """All instructions of a stretch; True if the execution runs into what follows it.
-
-    What counts is the last one that is no padding: data is aligned behind the end of a function.
-    """
-    first = max((start - space.first_word + 3) >> 2, 0)
-    last = min((end - space.first_word) >> 2, len(space.words))
-    section, hits = space.code.section, result.raw_hits
-    leaves = _LEAVES
-    for at in range(first, last):
-        found = decode_arm(space.words[at])
-        if found > 0 and found & classes.ALL:
-            hits.append((space.first_word + 4 * at, found & classes.ALL, False, section))
-        if space.words[at] not in _ARM_NOPS:
-            leaves = found & _LEAVES
-    result.instructions += max(last - first, 0)
-    return not leaves
-
-
-def _scan_thumb(space: Space, start: int, end: int, result: Scan) -> bool:
-    """As `_scan_arm`."""
-    at = (start - space.code.addr) >> 1
-    last = min((end - space.code.addr) >> 1, len(space.halves))
-    section, hits = space.code.section, result.raw_hits
-    leaves = _LEAVES
-    while at < last:
-        following = space.halves[at + 1] if at + 1 < len(space.halves) else 0
-        found, size = decode_thumb(space.halves[at], following)
-        if found != a32.INVALID:
-            hits.append((space.code.addr + 2 * at, found & classes.ALL, True, section))
-        if space.halves[at] not in _THUMB_NOPS:
-            leaves = found & _LEAVES
-        result.instructions += 1
-        at += size
-    return not leaves
-
-
-def _scan_numbers(space: Space, start: int, end: int, kind: int, result: Scan) -> None:
-    """Data that is executed: instructions written as numbers, up to one that leads away."""
-    found: list[tuple[int, int, bool, int]] = []
-    at, smallest = start, 4 if kind == ARM else 2
-    while kind != UNKNOWN and at + smallest <= end:
-        offset = at - space.code.addr
-        if kind == ARM:
-            word = int.from_bytes(space.code.data[offset : offset + 4], "little")
-            what, size = decode_arm(word), 4
-        else:
-            half, *more = space.halves[offset >> 1 : (offset >> 1) + 2]
-            what, halves = decode_thumb(half, more[0] if more else 0)
-            size = 2 * halves
-        if what == a32.INVALID:
-            return
-        if what & classes.ALL:
-            found.append((at, what & classes.ALL, kind == THUMB, space.code.section))
-        at += size
-        if what & _LEAVES:
-            break
-    result.raw_hits += found
-    result.instructions += len(found)
-
-
-def _scan_flow(
-    elf: Elf, ranges: list[CodeRange], attributes: Attributes | None, result: Scan
-) -> None:
-    """A stripped file. One that declares no Thumb, or an unknown Thumb, is told by its code."""
-    thumb = attributes is None or attributes[THUMB_ISA] != 0
-    trace = Tracer(elf, ranges, thumb=thumb).run()
-    result.method = FOLLOWED
-    section = {space.code.addr: space.code.section for space in trace.spaces}
-    starts = sorted(section)
-    for addr, found, in_thumb in trace.kept_hits():
-        number = section[starts[bisect_right(starts, addr) - 1]]
-        result.raw_hits.append((addr, found, in_thumb, number))
-    for space in trace.spaces:
-        arm, thumbs = space.marks.count(ARM), space.marks.count(THUMB)
-        result.seen_bytes += 2 * (len(space.marks) - space.marks.count(UNKNOWN))
-        result.instructions += arm // 2
-        if thumbs:
-            base = space.code.addr
-            result.instructions += sum(
-                1
-                for addr in trace.hits
-                if base <= addr < space.code.end and space.marks[(addr - base) >> 1] == THUMB
-            )
-
-
-def _count(hits: list[tuple[int, int, bool, int]]) -> dict[str, int]:
-    sets: dict[int, int] = {}
-    for _, found, _, _ in hits:
-        sets[found] = sets.get(found, 0) + 1
+def _by_name(sets: dict[int, int]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for found, number in sets.items():
         for name in classes.names_of(found):
@@ -251,12 +148,16 @@ class Names:
         self._functions: list[tuple[int, int, int, str]] | None = None
         self._engines: dict[bool, capstone.Cs] = {}
 
+    def section(self, number: int) -> int:
+        """What tells two places of one address apart: the section, in a relocatable file."""
+        return number if self._elf.header.kind == ET_REL else 0
+
     def symbol(self, hit: Hit) -> str:
         """The name of the function around an instruction, or ''."""
         addr, section = hit.addr, hit.section
         if self._functions is None:
             self._functions = sorted(
-                (symbol.section, symbol.value & ~1, symbol.size, symbol.name)
+                (self.section(symbol.section), symbol.value & ~1, symbol.size, symbol.name)
                 for symbol in self._all()
                 if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
             )
@@ -272,7 +173,11 @@ class Names:
     def disassemble(self, hit: Hit) -> str:
         """An instruction as text, or '' where capstone knows none."""
         code = next(
-            (c for c in self._elf.code if c.section == hit.section and c.addr <= hit.addr < c.end),
+            (
+                c
+                for c in self._elf.code
+                if self.section(c.section) == hit.section and c.addr <= hit.addr < c.end
+            ),
             None,
         )
         if code is None:

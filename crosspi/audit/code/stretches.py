@@ -1,82 +1,102 @@
 """One straight stretch of instructions, in ARM or Thumb state, and where it leads.
 
 Branches, calls, literals and jump tables are read as compilers write them (AAPCS32, and the code
-of GCC and clang); encodings from DDI 0406C, chapters A5 and A6.
+of GCC and clang); encodings from DDI 0406C, chapters A5 and A6. Only instructions that lead away
+or load a constant are looked at one by one: `kinds` knows where they are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import Protocol
 
 from crosspi.audit.code import a32, t32
-from crosspi.audit.code.classes import ALL
-from crosspi.audit.code.spaces import (
-    ARM,
-    DATA,
-    THUMB,
-    THUMB_16,
-    UNKNOWN,
-    Space,
-    arm_memo,
-    decode_arm,
-    decode_thumb,
-)
+from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING, THUMB_NUMBERS
+from crosspi.audit.code.spaces import ARM, BEGIN, DATA, KNOWN, STATE, THUMB, UNKNOWN, Space
 
-if TYPE_CHECKING:
-    from crosspi.audit.code.flow import Tracer
-
-_ARM_WORD, _THUMB_WORD = bytes((ARM, ARM)), bytes((THUMB, THUMB))
-_TABLE_LIMIT = 4096
+TABLE_LIMIT = 4096
+_STOP = re.compile(rb"[\x80-\xff]")
+_WINDOW = 256
 _ALWAYS = 0xE
+
+
+class Follower(Protocol):
+    """What a stretch asks of whoever follows the execution."""
+
+    def push(self, addr: int, thumb: bool) -> None:
+        """The execution may go on there."""
+
+    def mark_data(self, addr: int, size: int) -> None:
+        """Something is loaded from there."""
+
+    def constant(self, value: int) -> None:
+        """A word was loaded from a literal pool."""
+
+    def computed(self, addr: int) -> None:
+        """An address was computed."""
+
+    def returns(self, target: int) -> bool:
+        """False for calls that never come back."""
+
+    def word(self, addr: int) -> int | None:
+        """The word at an address."""
+
+    def goes_first(self, following: int) -> bool:
+        """Whether code before an address waits to be followed."""
+
+    def entry_of_table(self) -> bool:
+        """Whether one more entry of a jump table may be read: a hostile file has no end of them."""
 
 
 class Run:
     """One straight stretch of instructions, kept only if it ends like code."""
 
-    def __init__(self, tracer: Tracer, space: Space) -> None:
-        self.tracer = tracer
+    def __init__(self, follower: Follower, space: Space, level: int) -> None:
+        self.follower = follower
         self.space = space
+        self.level = level
         self.targets: list[tuple[int, int, bool]] = []
-        self.hits: list[tuple[int, int]] = []
         self.literals: dict[int, int] = {}
-        self.sure = self.here = 0
+        self.start = self.sure = self.here = 0
+        self.lowest = 1 << 32
 
     def branch(self, source: int, target: int, thumb: bool) -> None:
-        self.targets.append((source, target & 0xFFFFFFFF, thumb))
+        """Notes a target, unless it is known already: what other stretches found stays."""
+        target &= 0xFFFFFFFF
+        place = (target - self.space.code.addr) >> 1
+        if 0 <= place < len(self.space.marks) and self.space.marks[place]:
+            if self.start <= target <= source:
+                self.targets.append((source, target, thumb))
+            return
+        self.targets.append((source, target, thumb))
+        self.lowest = min(self.lowest, target)
 
     def finish(self, end: int, *, broken: bool) -> None:
         """Hands over what was found; a broken stretch is good up to its last call."""
         limit = end
         if broken:
             limit = self.sure
-            base = self.space.code.addr
-            at, stop = (limit - base) >> 1, (end - base) >> 1
-            for number in range(at, stop):
-                if self.space.marks[number] != DATA:
-                    self.space.marks[number] = UNKNOWN
-        for addr, classes in self.hits:
-            if addr < limit:
-                self.tracer.trace.hits[addr] = classes
+            marks, base = self.space.marks, self.space.code.addr
+            for number in range((limit - base) >> 1, (end - base) >> 1):
+                if marks[number] & STATE != DATA:
+                    marks[number] = UNKNOWN
         for source, target, thumb in self.targets:
             if source < limit:
-                self.tracer.push(target, thumb)
+                self.follower.push(target, thumb)
 
     def read_literal(self, addr: int, size: int) -> int | None:
-        self.tracer.mark_data(addr, size)
-        return self.tracer.elf.word(addr) if size == 4 else None
+        self.follower.mark_data(addr, size)
+        return self.follower.word(addr) if size == 4 else None
 
     def yields_to(self, following: int) -> bool:
         """After a call: earlier code may tell that what follows is its data, so it goes first."""
-        pending = self.tracer.pending
-        if pending and pending[0][0] < following:
-            return True
-        return any(target < following for _, target, _ in self.targets)
+        return self.lowest < following or self.follower.goes_first(following)
 
     def table(self, base: int, addr: int, *, relative: bool, thumb: bool = False) -> None:
         """A jump table of words; it ends where the first of its targets begins."""
         space, first, source = self.space, 0xFFFFFFFF, self.here
-        for _ in range(_TABLE_LIMIT):
-            if addr >= first:
+        for _ in range(TABLE_LIMIT):
+            if addr >= first or not self.follower.entry_of_table():
                 break
             offset = addr - space.code.addr
             if addr & 3 or not 0 <= offset <= len(space.code.data) - 4:
@@ -90,7 +110,7 @@ class Run:
                 break
             if abs(target - base) > 0x100000:
                 break
-            self.tracer.mark_data(addr, 4)
+            self.follower.mark_data(addr, 4)
             self.branch(source, target, thumb)
             if target > addr:
                 first = min(first, target)
@@ -102,40 +122,57 @@ class ArmRun(Run):
 
     def run(self, start: int) -> None:
         space = self.space
-        words, marks = space.words, space.marks
-        shift = (space.first_word - space.code.addr) >> 1
-        at, count = (start - space.first_word) >> 2, len(words)
-        memo, broken = arm_memo, False
-        self.sure = start
+        kinds, words, marks, first_word = space.arm, space.words, space.marks, space.first_word
+        meanings, search, known = ARM_NUMBERS.meanings, _STOP.search, KNOWN.search
+        shift = (first_word - space.code.addr) >> 1
+        at, count = (start - first_word) >> 2, len(words)
+        first, returns = at, self.follower.returns
+        mark = bytes((ARM | self.level,))
+        broken = False
+        self.start = self.sure = start
         while at < count:
-            mark = 2 * at + shift
-            if marks[mark] or marks[mark + 1]:
+            window = min(at + _WINDOW, count)
+            stop = search(kinds, at, window)
+            end = stop.start() + 1 if stop else window
+            seen = known(marks, 2 * at + shift, 2 * end + shift)
+            if seen:
+                end = (seen.start() - shift) >> 1
+                marks[2 * at + shift : 2 * end + shift] = mark * (2 * (end - at))
+                at = end
                 break
-            word = words[at]
-            found = memo.get(word)
-            if found is None:
-                found = decode_arm(word)
-            if found:
-                if found == a32.INVALID:
-                    broken = True
-                    break
-                addr = space.first_word + 4 * at
-                if found & ALL:
-                    self.hits.append((addr, found & ALL))
-                marks[mark : mark + 2] = _ARM_WORD
-                at += 1
-                if found & a32.FLOW and self._leaves(addr, word, found):
+            if stop and kinds[end - 1] == NOTHING:
+                broken = True
+                marks[2 * at + shift : 2 * end + shift - 2] = mark * (2 * (end - at) - 2)
+                at = end - 1
+                break
+            marks[2 * at + shift : 2 * end + shift] = mark * (2 * (end - at))
+            at = end
+            if not stop:
+                continue
+            word, addr = words[at - 1], first_word + 4 * at - 4
+            found = meanings[kinds[at - 1]]
+            if found != a32.BRANCH or word >> 28 == 0xF:
+                if self._leaves(addr, word, found):
                     break
                 continue
-            marks[mark : mark + 2] = _ARM_WORD
-            at += 1
-        self.finish(space.first_word + 4 * at, broken=broken)
+            # Branches and calls are so many that they are read here.
+            target = at + 1 + ((word & 0xFFFFFF) ^ 0x800000) - 0x800000
+            if not (0 <= target < count and marks[2 * target + shift]) or first <= target < at:
+                self.branch(addr, first_word + 4 * target, False)
+            if word >> 24 & 1:
+                if word >> 28 == _ALWAYS and not returns((first_word + 4 * target) & 0xFFFFFFFF):
+                    break
+                if self._after_call(addr):
+                    break
+            elif word >> 28 == _ALWAYS:
+                break
+        self.finish(first_word + 4 * at, broken=broken)
 
     def _leaves(self, addr: int, word: int, found: int) -> bool:
         """Notes where an instruction leads; True if the next one is not reached from it."""
         self.here = addr
         if found & a32.BRANCH:
-            return self._branch(addr, word)
+            return self._exchange(addr, word)
         if found & a32.TRAP:
             return True
         if found & a32.LITERAL:
@@ -143,23 +180,16 @@ class ArmRun(Run):
         if found & a32.ADD_PC:
             register = word & 15 if word >> 16 & 15 == 15 else word >> 16 & 15
             if register in self.literals:
-                self.tracer.computed((addr + 8 + self.literals[register]) & 0xFFFFFFFF)
+                self.follower.computed((addr + 8 + self.literals[register]) & 0xFFFFFFFF)
         if found & a32.INDIRECT:
             return self._indirect(addr, word)
         return False
 
-    def _branch(self, addr: int, word: int) -> bool:
+    def _exchange(self, addr: int, word: int) -> bool:
+        """blx: a call of Thumb code."""
         offset = (word & 0xFFFFFF) << 2
         target = addr + 8 + offset - ((offset & 0x2000000) << 1)
-        if word >> 28 == 0xF:
-            self.branch(addr, target + (word >> 23 & 2), True)
-        else:
-            self.branch(addr, target, False)
-            always = word >> 28 == _ALWAYS
-            if not word >> 24 & 1:
-                return always
-            if always and not self.tracer.returns(target & 0xFFFFFFFF):
-                return True
+        self.branch(addr, target + (word >> 23 & 2), True)
         return self._after_call(addr)
 
     def _after_call(self, addr: int) -> bool:
@@ -176,7 +206,7 @@ class ArmRun(Run):
             value = self.read_literal(place, 4)
             if value is not None:
                 self.literals[word >> 12 & 15] = value
-                self.tracer.constant(value)
+                self.follower.constant(value)
                 if found & a32.INDIRECT:
                     self.branch(addr, value & ~1, bool(value & 1))
         elif word & 0x0C000000 == 0x0C000000:
@@ -190,7 +220,7 @@ class ArmRun(Run):
         always = word >> 28 == _ALWAYS
         if word & 0x0FFFFFF0 == 0x012FFF30:
             return self._after_call(addr)
-        if self.tracer.elf.word(addr - 4) == 0xE1A0E00F:  # mov lr, pc: a call of ARMv4
+        if self.follower.word(addr - 4) == 0xE1A0E00F:  # mov lr, pc: a call of ARMv4
             return self._after_call(addr)
         if word & 0x0FF0FFF0 == 0x0080F100 and word >> 16 & 15 == 15:
             self._branch_table(addr + 8)
@@ -204,9 +234,9 @@ class ArmRun(Run):
 
     def _branch_table(self, addr: int) -> None:
         """add pc, pc, rn, lsl #2: a list of unconditional branches follows."""
-        for _ in range(_TABLE_LIMIT):
-            word = self.tracer.elf.word(addr)
-            if word is None or word >> 24 != 0xEA:
+        for _ in range(TABLE_LIMIT):
+            word = self.follower.word(addr)
+            if word is None or word >> 24 != 0xEA or not self.follower.entry_of_table():
                 break
             self.branch(self.here, addr, False)
             addr += 4
@@ -217,40 +247,61 @@ class ThumbRun(Run):
 
     def run(self, start: int) -> None:
         space = self.space
-        halves, marks, base = space.halves, space.marks, space.code.addr
+        kinds, halves, marks, base = space.thumb, space.halves, space.marks, space.code.addr
+        meanings, search, known = THUMB_NUMBERS.meanings, _STOP.search, KNOWN.search
         at, count = (start - base) >> 1, len(halves)
-        broken, conditional = False, 0
-        self.sure = start
-        while at < count and not marks[at]:
-            half = halves[at]
-            if half < 0xE800:
-                found, size = THUMB_16[half], 1
-            elif at + 1 < count and not marks[at + 1]:
-                found, size = decode_thumb(half, halves[at + 1])
-                marks_end = at + 2
-            else:
-                broken = True
+        mark = bytes((THUMB | self.level,))
+        first, broken, conditional = at, False, 0
+        self.start = self.sure = start
+        while at < count:
+            here, stop = at, True
+            if kinds[at]:  # else the second half of something, for code elsewhere
+                window = min(at + _WINDOW, count)
+                match = search(kinds, at, window)
+                here, stop = (match.start(), True) if match else (window, False)
+                if not stop and here < count and not kinds[here]:
+                    here -= 1
+            seen = known(marks, at, here)
+            if seen:
+                end = seen.start()
+                if end > at and not kinds[end]:
+                    broken = True
+                    end -= 1
+                marks[at:end] = mark * (end - at)
+                at = end
                 break
-            if found == a32.INVALID:
+            marks[at:here] = mark * (here - at)
+            at = here
+            if not stop:
+                continue
+            number = space.thumb_number(at)
+            size = space.thumb_size(at)
+            if marks[at]:
+                break
+            if number == NOTHING or (size == 2 and marks[at + 1]):
                 broken = True
                 break
             addr = base + 2 * at
-            if found & ALL:
-                self.hits.append((addr, found & ALL))
-            if size == 1:
-                marks[at] = THUMB
-            else:
-                marks[at:marks_end] = _THUMB_WORD
+            marks[at : at + size] = mark * size
+            half = halves[at]
             at += size
+            found = meanings[number]
             if found & t32.IT:
-                mask = half & 15
-                conditional = 5 - (mask & -mask).bit_length() + 1
+                conditional = self._block_end(at, half & 15)
             elif found & a32.FLOW:
                 word = half if size == 1 else half << 16 | halves[at - 1]
-                if self._leaves(addr, word, found, size, conditional > 0):
+                if self._leaves(addr, word, found, size, addr < conditional):
                     break
-            conditional = max(conditional - 1, 0)
+        if at > first and marks[first] & STATE == THUMB:
+            marks[first] |= BEGIN
         self.finish(base + 2 * at, broken=broken)
+
+    def _block_end(self, at: int, mask: int) -> int:
+        """The address behind the instructions that an `it` makes conditional."""
+        for _ in range(5 - (mask & -mask).bit_length()):
+            if at < len(self.space.halves):
+                at += self.space.thumb_size(at)
+        return self.space.code.addr + 2 * at
 
     def _leaves(self, addr: int, word: int, found: int, size: int, conditional: bool) -> bool:
         self.here = addr
@@ -264,7 +315,7 @@ class ThumbRun(Run):
         if found & a32.ADD_PC:
             register = word & 7 | word >> 4 & 8
             if register in self.literals:
-                self.tracer.computed((addr + 4 + self.literals[register]) & 0xFFFFFFFF)
+                self.follower.computed((addr + 4 + self.literals[register]) & 0xFFFFFFFF)
         if found & a32.INDIRECT:
             return self._indirect(addr, word, size, conditional)
         return False
@@ -287,7 +338,7 @@ class ThumbRun(Run):
             return word & 0xD000 == 0x9000 and not conditional
         to_arm = word & 0xD000 == 0xC000
         self.branch(addr, target, not to_arm)
-        if not conditional and not self.tracer.returns(target):
+        if not conditional and not self.follower.returns(target):
             return True
         return self._after_call(addr, addr + 4, conditional)
 
@@ -315,7 +366,7 @@ class ThumbRun(Run):
         value = self.read_literal(place, length)
         if value is not None:
             self.literals[register] = value
-            self.tracer.constant(value)
+            self.follower.constant(value)
             if found & a32.INDIRECT:
                 self.branch(addr, value & ~1, bool(value & 1))
 
@@ -355,13 +406,13 @@ class ThumbRun(Run):
                 return (half & 0xFF) + 1
             if before == 0xF1B0 | register and half & 0xFF00 == 0x0F00:
                 return (half & 0xFF) + 1
-        return _TABLE_LIMIT
+        return TABLE_LIMIT
 
     def _byte_table(self, base: int, width: int, count: int) -> None:
         """tbb and tbh: forward offsets in halfwords, up to where the first target begins."""
         data, first, addr = self.space.code.data, 0xFFFFFFFF, base
         for _ in range(count):
-            if addr + width > first:
+            if addr + width > first or not self.follower.entry_of_table():
                 break
             offset = addr - self.space.code.addr
             entry = int.from_bytes(data[offset : offset + width], "little")
@@ -371,14 +422,16 @@ class ThumbRun(Run):
             first = min(first, target)
             self.branch(self.here, target, True)
             addr += width
-        self.tracer.mark_data(base, (addr - base + 1) & ~1)
+        self.follower.mark_data(base, (addr - base + 1) & ~1)
 
     def _branch_table(self, addr: int) -> None:
         """mov pc, rn after adr: a list of b.w follows."""
         addr = (addr + 3) & ~3
-        for _ in range(_TABLE_LIMIT):
-            word = self.tracer.elf.word(addr)
+        for _ in range(TABLE_LIMIT):
+            word = self.follower.word(addr)
             if word is None or word & 0xD000F800 != 0x9000F000:
+                break
+            if not self.follower.entry_of_table():
                 break
             self.branch(self.here, addr, True)
             addr += 4

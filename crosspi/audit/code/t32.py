@@ -7,6 +7,9 @@ that ARMv4T to ARMv6 know is `thumb`; everything that came with ARMv6T2 is `thum
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from crosspi.audit.code import a32
 from crosspi.audit.code.a32 import ADD_PC, BRANCH, INDIRECT, INVALID, LITERAL, TRAP
 from crosspi.audit.code.classes import DIV, THUMB, THUMB2, V7, V8
@@ -69,9 +72,13 @@ _ROWS_32: tuple[tuple[int, int, int], ...] = (
 )
 
 
-def is_wide(half: int) -> bool:
-    """Whether a halfword is the first of a 32-bit instruction (DDI 0406C A6.1)."""
-    return half >= 0xE800
+# Floating point and NEON, and the same instruction's first byte in ARM state.
+_AS_ARM: tuple[tuple[int, int, int], ...] = (
+    (0xFF000000, 0xEF000000, 0xF2000000),
+    (0xFF000000, 0xFF000000, 0xF3000000),
+    (0xFF100000, 0xF9000000, 0xF4000000),
+    *((0xFF000000, top << 24, top << 24) for top in (0xEC, 0xED, 0xEE, 0xFC, 0xFD, 0xFE)),
+)
 
 
 def decode_16(half: int) -> int:
@@ -84,17 +91,18 @@ def decode_16(half: int) -> int:
 
 def decode_32(word: int) -> int:
     """Classes and flow of a 32-bit Thumb instruction, first halfword high, or INVALID."""
-    top = word >> 24
-    if top in (0xEF, 0xFF):
-        return _with_thumb2(a32.decode(0xF2000000 | (word >> 28 & 1) << 24 | word & 0xFFFFFF))
-    if word & 0xFF100000 == 0xF9000000:
-        return _with_thumb2(a32.decode(0xF4000000 | word & 0xFFFFFF))
-    if top in (0xEC, 0xED, 0xEE, 0xFC, 0xFD, 0xFE):
-        return _with_thumb2(a32.decode(word))
+    for mask, value, arm in _AS_ARM:
+        if word & mask == value:
+            return _with_thumb2(a32.decode(arm | word & 0xFFFFFF))
     for mask, value, meaning in _ROWS_32:
         if word & mask == value:
             return meaning
     return THUMB2
+
+
+def decode_any(word: int) -> int:
+    """A 16-bit instruction, or a 32-bit one with its first halfword high."""
+    return decode_16(word) if word < 0x10000 else decode_32(word)
 
 
 def _with_thumb2(found: int) -> int:
@@ -113,3 +121,16 @@ def branch_target(word: int, addr: int) -> int:
     if word & 0xD000 == 0xC000:
         target &= ~3
     return target & 0xFFFFFFFF
+
+
+def _reads(top: int) -> int:
+    """Which bits of a 32-bit instruction `decode_32` looks at, by its bits 31 to 20."""
+    word = top << 20
+    for mask, value, arm in _AS_ARM:
+        if word & mask == value:
+            return 0xFFF00000 | a32.READS[a32.bucket(arm | word & 0xFFFFFF)]
+    rows = (row for row in _ROWS_32 if (row[1] ^ word) & row[0] & 0xFFF00000 == 0)
+    return 0xFFF00000 | reduce(or_, (mask for mask, _, _ in rows), 0)
+
+
+READS = [_reads(top) for top in range(4096)]
