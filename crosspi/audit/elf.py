@@ -12,6 +12,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import mmap
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 MAGIC = b"\x7fELF"
 EM_ARM = 40
@@ -95,8 +100,7 @@ class Segment:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     name: str
     value: int
     size: int
@@ -117,13 +121,21 @@ class VersionNeed:
     version: str
 
 
+class Relocations(NamedTuple):
+    """What the loader changes: where, in which way, and after which symbol."""
+
+    addresses: npt.NDArray[np.uint32]
+    kinds: npt.NDArray[np.uint32]
+    symbols: npt.NDArray[np.uint32]
+
+
 @dataclass(frozen=True, slots=True)
 class CodeRange:
     """A stretch of executable bytes and where it is loaded."""
 
     name: str
     addr: int
-    data: bytes
+    data: memoryview
     section: int
 
     @property
@@ -131,11 +143,11 @@ class CodeRange:
         return self.addr + len(self.data)
 
 
-def is_elf(data: bytes) -> bool:
+def is_elf(data: bytes | mmap) -> bool:
     return data[:4] == MAGIC
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes | mmap) -> Header:
     """The header of an ELF file of any class, byte order and machine."""
     if len(data) < 20 or not is_elf(data):
         raise BrokenElf("the file ends inside its ELF header")
@@ -152,16 +164,21 @@ def read_header(data: bytes) -> Header:
 class Elf:
     """A 32-bit little-endian ELF file; its tables are read when they are first asked for."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | mmap) -> None:
         self.data = data
+        self._view = memoryview(data)
         self.header = read_header(data)
         if self.header.bits != 32 or not self.header.little:
             raise BrokenElf("not a 32-bit little-endian file")
 
     def bytes_at(self, offset: int, size: int) -> bytes:
+        return bytes(self.view_at(offset, size))
+
+    def view_at(self, offset: int, size: int) -> memoryview:
+        """A part of the file, without a copy of it."""
         if offset < 0 or size < 0 or offset + size > len(self.data):
             raise BrokenElf(f"a table of {size} bytes at {offset:#x} lies outside the file")
-        return self.data[offset : offset + size]
+        return self._view[offset : offset + size]
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -177,7 +194,7 @@ class Elf:
                 "<8I", self.bytes_at(phoff + number * size, 32)
             )
             if kind == PT_LOAD:
-                self.bytes_at(offset, filesz)
+                self.view_at(offset, filesz)
             found.append(Segment(kind, flags, offset, addr, filesz))
         return tuple(found)
 
@@ -221,6 +238,15 @@ class Elf:
             if start <= addr < end:
                 return int.from_bytes(self.data[addr + shift : addr + shift + 4], "little")
         return None
+
+    def words(self, addresses: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """The words loaded at those of the addresses where the file has something."""
+        found = []
+        for start, end, shift in self._loaded:
+            mine = addresses[(addresses >= start) & (addresses < end)].astype(np.int64) + shift
+            there = np.frombuffer(self._view, np.uint8)
+            found.append(sum(there[mine + n].astype(np.uint32) << 8 * n for n in range(4)))
+        return np.concatenate([np.zeros(0, np.uint32), *found])
 
     @cached_property
     def _loaded(self) -> tuple[tuple[int, int, int], ...]:
@@ -346,32 +372,37 @@ class Elf:
     def code(self) -> tuple[CodeRange, ...]:
         """What can be executed: by section where there are headers, else by segment."""
         ranges = [
-            CodeRange(section.name, section.addr, self.section_bytes(section), number)
+            CodeRange(
+                section.name, section.addr, self.view_at(section.offset, section.size), number
+            )
             for number, section in enumerate(self.sections)
             if section.flags & SHF_EXEC and section.size and section.type != SHT_NOBITS
         ]
         if not ranges:
             ranges = [
-                CodeRange("", seg.addr, self.bytes_at(seg.offset, seg.size), -1)
+                CodeRange("", seg.addr, self.view_at(seg.offset, seg.size), -1)
                 for seg in self.segments
                 if seg.type == PT_LOAD and seg.flags & 1 and seg.size
             ]
         return tuple(sorted(ranges, key=lambda r: (r.addr, r.section)))
 
     @cached_property
-    def relocations(self) -> tuple[tuple[int, int, int], ...]:
-        """(address, type, symbol number) of the dynamic relocations, RELR unpacked."""
-        found: list[tuple[int, int, int]] = []
+    def relocations(self) -> Relocations:
+        """The dynamic relocations, RELR unpacked."""
+        tables = [np.zeros((0, 2), np.uint32)]
         for start, size in ((DT_REL, DT_RELSZ), (DT_JMPREL, DT_PLTRELSZ)):
             addr, length = self.dyn(start), self.dyn(size)
             if addr is not None and length:
                 table = self.load(addr, length // 8 * 8)
-                found += [(at, i & 0xFF, i >> 8) for at, i in struct.iter_unpack("<II", table)]
+                tables.append(np.frombuffer(table, "<u4").reshape(-1, 2))
         addr, length = self.dyn(DT_RELR), self.dyn(DT_RELRSZ)
         if addr is not None and length:
             packed = self.load(addr, _bounded(length // 4 * 31) // 31 * 4)
-            found += [(at, R_RELATIVE, 0) for at in _relr(packed)]
-        return tuple(found)
+            relative = np.array([(at & 0xFFFFFFFF, R_RELATIVE) for at in _relr(packed)], np.uint32)
+            tables.append(relative.reshape(-1, 2))
+        rows = np.concatenate(tables)
+        kinds = (rows[:, 1] & 0xFF).astype(np.uint32)
+        return Relocations(rows[:, 0], kinds, (rows[:, 1] >> 8).astype(np.uint32))
 
     @cached_property
     def exidx_functions(self) -> tuple[int, ...]:

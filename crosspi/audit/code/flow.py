@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crosspi.audit.code import a32
-from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING
+from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING, chunks
 from crosspi.audit.code.spaces import ARM, DATA, GUESSED, KNOWN, THUMB, UNKNOWN, Space
 from crosspi.audit.code.stretches import ArmRun, ThumbRun
 from crosspi.audit.elf import (
@@ -93,20 +93,19 @@ class Tracer:
             for symbol in (*self.elf.dynamic_symbols, *self.elf.symbols)
             if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
         }
-        for addr, kind, _ in self.elf.relocations:
-            if kind in (R_RELATIVE, R_ABS32):
-                value = self.elf.word(addr)
-                if value is not None and self._space(value) is not None:
-                    roots.add(value)
+        moved = self.elf.relocations
+        absolute = moved.addresses[(moved.kinds == R_RELATIVE) | (moved.kinds == R_ABS32)]
+        pointers = np.unique(self.elf.words(absolute))
+        for space in self.spaces:
+            code = space.code
+            roots.update(pointers[(pointers >= code.addr) & (pointers < code.end)].tolist())
         return sorted(roots)
 
     def _plt_slots(self) -> dict[int, str]:
-        symbols = self.elf.dynamic_symbols
-        return {
-            addr: symbols[number].name
-            for addr, kind, number in self.elf.relocations
-            if kind == R_JUMP_SLOT and number < len(symbols)
-        }
+        symbols, moved = self.elf.dynamic_symbols, self.elf.relocations
+        slots = (moved.kinds == R_JUMP_SLOT) & (moved.symbols < len(symbols))
+        pairs = zip(moved.addresses[slots].tolist(), moved.symbols[slots].tolist(), strict=True)
+        return {addr: symbols[number].name for addr, number in pairs}
 
     def _push_guess(self, addr: int) -> None:
         """An entry point of which the instruction set is not known."""
@@ -199,13 +198,17 @@ class Tracer:
     def _function_starts(self, space: Space) -> list[int]:
         """Where functions save their return address: twice the halfword, plus 1 in Thumb state."""
         halves = np.frombuffer(space.halves, np.uint16)
-        low, high = halves[:-1], halves[1:]
-        aligned = (np.arange(len(low)) * 2 + space.code.addr) & 3 == 0
-        arm = np.flatnonzero(aligned & (high == 0xE92D) & (low & 0xF000 == 0x4000))
-        found: list[int] = (2 * arm).tolist()
-        if self.may_be_thumb:
-            thumb = np.flatnonzero((low == 0xE92D) & (high & 0xF000 == 0x4000))
-            found = sorted(found + (2 * thumb + 1).tolist())
+        odd = space.code.addr >> 1 & 1
+        found: list[int] = []
+        for part in chunks(len(halves)):
+            some = halves[part.start : part.stop + 1]
+            low, high = some[:-1], some[1:]
+            arm = np.flatnonzero((high == 0xE92D) & (low & 0xF000 == 0x4000)) + part.start
+            starts = 2 * arm[arm & 1 == odd]
+            if self.may_be_thumb:
+                thumb = np.flatnonzero((low == 0xE92D) & (high & 0xF000 == 0x4000)) + part.start
+                starts = np.sort(np.concatenate([starts, 2 * thumb + 1]))
+            found += starts.tolist()
         return found
 
     # following

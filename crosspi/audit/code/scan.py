@@ -185,7 +185,7 @@ class Names:
         if hit.thumb not in self._engines:
             mode = capstone.CS_MODE_THUMB if hit.thumb else capstone.CS_MODE_ARM
             self._engines[hit.thumb] = capstone.Cs(capstone.CS_ARCH_ARM, mode | capstone.CS_MODE_V8)
-        raw = code.data[hit.addr - code.addr : hit.addr - code.addr + 4]
+        raw = bytes(code.data[hit.addr - code.addr : hit.addr - code.addr + 4])
         for _, _, mnemonic, operands in self._engines[hit.thumb].disasm_lite(raw, hit.addr, 1):
             return f"{mnemonic} {operands}".strip()
         return ""
