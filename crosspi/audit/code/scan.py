@@ -8,6 +8,7 @@ instruction that would be a finding, and prints it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from crosspi.audit.attributes import THUMB_ISA, Attributes
 from crosspi.audit.code import classes
+from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.mapped import SymbolMap, mark_mapped
 from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, Found, Space
@@ -49,6 +51,7 @@ class Scan:
     """The instructions of one file."""
 
     names: Names
+    choices: Choices
     method: str = MAPPED
     instructions: int = 0
     code_bytes: int = 0
@@ -62,7 +65,7 @@ class Scan:
         return self.seen_bytes / self.code_bytes if self.code_bytes else 1.0
 
     def hits(self, wanted: int) -> Iterator[Hit]:
-        """Every instruction of the wanted classes.
+        """Every instruction of the wanted classes that is not chosen at run time (`choices`).
 
         Where code was found by following the execution, the first ones must be instructions for
         capstone too: `a32` is lenient about encodings that are reserved.
@@ -70,6 +73,8 @@ class Scan:
         doubtful = _CONFIRMED if self.method == FOLLOWED else 0
         confirmed = False
         for hit in self.unconfirmed(wanted):
+            if self.choices.reason(hit.addr, thumb=hit.thumb):
+                continue
             if doubtful:
                 doubtful -= 1
                 if not self.names.disassemble(hit):
@@ -78,6 +83,11 @@ class Scan:
             elif self.method == FOLLOWED and not confirmed:
                 return
             yield hit
+
+    def chosen(self, wanted: int) -> dict[str, int]:
+        """Why instructions of the wanted classes only run where they can, and how many they are."""
+        reasons = (self.choices.reason(h.addr, thumb=h.thumb) for h in self.unconfirmed(wanted))
+        return dict(Counter(reason for reason in reasons if reason))
 
     def unconfirmed(self, wanted: int) -> Iterator[Hit]:
         """Every instruction that the tables say is of the wanted classes."""
@@ -89,7 +99,7 @@ class Scan:
 
 def scan(elf: Elf, attributes: Attributes | None) -> Scan:
     """Every instruction of a file, by class."""
-    result = Scan(Names(elf))
+    result = Scan(Names(elf), Choices(elf))
     symbols = SymbolMap(elf)
     spaces, unmapped = [], []
     for code in elf.code:

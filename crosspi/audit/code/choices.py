@@ -1,0 +1,89 @@
+"""Code that chooses its own CPU: known pieces of run-time libraries, by what they consist of.
+
+A C library, an unwinder or a language's run-time system may hold instructions that only newer CPUs
+have, and use them only there. Each piece is known by the sequence of its instructions together
+with its neighbour for older CPUs, never by a single instruction or by a name: the same barrier
+alone, compiled for ARMv7, is a fault.
+
+Sources: musl `src/thread/arm/atomics.s` and `__set_thread_area.c` (asks AT_HWCAP); LLVM libunwind
+`UnwindRegistersSave.S`, `UnwindRegistersRestore.S` and GCC `libgcc/config/arm/libunwind.S` (called
+for frames whose unwind tables name those registers, EHABI32 §10.3); Go `runtime/internal/atomic`
+and `runtime/vlop_arm.s` (ask `runtime.goarm` and HWCAP), `debug/buildinfo` for what it was built
+for.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from crosspi.audit.elf import ET_REL, Elf
+
+DMB, SAVE_D16, LOAD_D16 = 0xF57FF05B, 0xECC00B20, 0xECD00B20
+
+
+def _words(*words: int) -> bytes:
+    return re.escape(struct.pack(f"<{len(words)}I", *words))
+
+
+_EXCLUSIVE = (0xE1920F9F, 0xE0530000, 0x01820F91, 0x03300001, 0x0AFFFFFA)
+_ARM_11_BARRIER, _COPY, _BX_LR = 0xEE070FBA, 0xE1A03000, 0xE12FFF1E
+_RETURN = b"(?:\x1e\xff\x2f\xe1|\x0e\xf0\xa0\xe1)"
+_LOW_BANK, _HIGH_BANK = b"[\x20\x21]\x0b[\x80\x90]\xec", b"\x20\x0b[\xc0\xd0]\xec"
+
+_MUSL = "musl asks the kernel for the CPU (AT_HWCAP) before it uses this barrier"
+_UNWINDER = "the unwinder only touches d16-d31 for functions that use them"
+_GO = "Go's run-time system asks for the CPU (runtime.goarm) before it uses this"
+
+# The bytes of each piece, with the part that only newer CPUs run as its group.
+_BARRIERS = (
+    re.compile(_words(_ARM_11_BARRIER, _BX_LR) + b"(" + _words(DMB) + b")" + _RETURN),
+    re.compile(
+        _words(_COPY, _ARM_11_BARRIER, *_EXCLUSIVE, _ARM_11_BARRIER, _BX_LR, _COPY)
+        + b"("
+        + _words(DMB, *_EXCLUSIVE, DMB)
+        + b")"
+        + _RETURN
+    ),
+)
+_BANKS = (
+    re.compile(_LOW_BANK + _RETURN + b"(" + _HIGH_BANK + _RETURN + b"(?:" + _HIGH_BANK + b")?)"),
+)
+_PIECES = {DMB: (_BARRIERS, _MUSL), SAVE_D16: (_BANKS, _UNWINDER), LOAD_D16: (_BANKS, _UNWINDER)}
+_AROUND = 80  # bytes, more than the longest piece
+
+_GO_ARM = re.compile(rb"build\tGOARM=([5-7])")
+_GO_CHOOSES = ((0xFFFFFFF0, 0xF57FF050), (0x0FF0F0F0, 0x0730F010))  # dmb, udiv
+
+
+class Choices:
+    """Where a file chooses its CPU by itself."""
+
+    def __init__(self, elf: Elf) -> None:
+        self._elf = elf
+        goarm = _GO_ARM.search(elf.data) if self._is_go() else None
+        self._go = goarm is not None and goarm[1] < b"7"
+
+    def _is_go(self) -> bool:
+        return any(section.name == ".go.buildinfo" for section in self._elf.sections)
+
+    def reason(self, addr: int, *, thumb: bool) -> str:
+        """Why an instruction only runs where the CPU has it, or '' where nothing is known."""
+        if thumb or self._elf.header.kind == ET_REL:
+            return ""
+        word = self._elf.word(addr)
+        if word is None:
+            return ""
+        pieces, why = _PIECES.get(word, ((), ""))
+        if pieces:
+            code = next((c for c in self._elf.code if c.addr <= addr < c.end), None)
+            here = addr - code.addr if code else 0
+            first = max(here - _AROUND, 0)
+            window = bytes(code.data[first : here + _AROUND]) if code else b""
+            for piece in pieces:
+                for match in piece.finditer(window):
+                    if match.start(1) <= here - first < match.end(1) and not (here - first) & 3:
+                        return why
+        if self._go and any(word & mask == value for mask, value in _GO_CHOOSES):
+            return _GO
+        return ""

@@ -1,0 +1,76 @@
+"""Code that chooses its own CPU is told from the same instructions elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from arm_files import RETURN, Source, Toolbox, words
+
+from crosspi.audit.attributes import read_attributes
+from crosspi.audit.code import classes
+from crosspi.audit.code.scan import Scan, scan
+from crosspi.audit.elf import Elf
+
+DMB = 0xF57FF05B
+OLD_BARRIER = "  mcr p15, 0, r0, c7, c10, 5\n"
+EXCLUSIVE = (
+    "1: ldrex r0, [r2]\n  subs r0, r3, r0\n  strexeq r0, r1, [r2]\n  teqeq r0, #1\n  beq 1b\n"
+)
+MUSL = (
+    f"{OLD_BARRIER}{RETURN}{words(DMB)}{RETURN}"
+    f"  mov r3, r0\n{OLD_BARRIER}{EXCLUSIVE}{OLD_BARRIER}{RETURN}"
+    f"  mov r3, r0\n{words(DMB)}{EXCLUSIVE}{words(DMB)}{RETURN}"
+)
+LLVM_SAVE = words(0xEC800B20) + RETURN + words(0xEC800B21) + RETURN + words(0xECC00B20) + RETURN
+GCC_BOTH = words(0xEC900B20) + RETURN + words(0xEC800B20) + RETURN
+GCC_BOTH += words(0xECD00B20) + RETURN + words(0xECC00B20) + RETURN
+
+
+def scanned(arm: Toolbox, body: str, **more: str) -> Scan:
+    elf = Elf(arm.shared(Source(body, **more)))
+    return scan(elf, read_attributes(elf))
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [(MUSL, 3), (LLVM_SAVE, 1), (GCC_BOTH, 2)],
+    ids=["musl", "llvm", "gcc"],
+)
+def test_pieces_of_libraries_that_choose(arm: Toolbox, body: str, number: int) -> None:
+    found = scanned(arm, body)
+    assert list(found.hits(classes.V7 | classes.D32)) == []
+    ((reason, times),) = found.chosen(classes.V7 | classes.D32).items()
+    assert (times, bool(reason)) == (number, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{words(DMB)}{RETURN}",
+        f"{RETURN}{words(DMB)}{RETURN}",
+        f"{OLD_BARRIER}{words(DMB)}{RETURN}",
+        f"{OLD_BARRIER}{RETURN}  mov r0, #0\n{words(DMB)}{RETURN}",
+        f"  mov r3, r0\n{words(DMB)}{EXCLUSIVE}{words(DMB)}{RETURN}",
+        f"{words(0xECC00B20)}{RETURN}",
+        f"{words(0xEC800B20)}{words(0xECC00B20)}{RETURN}",
+        f"{words(0xEC800B20)}{RETURN}{words(0xECC00B20)}  mov r0, #0\n{RETURN}{words(DMB)}",
+    ],
+)
+def test_the_same_instructions_elsewhere(arm: Toolbox, body: str) -> None:
+    """`dmb; bx lr` alone is `__sync_synchronize` of a library that was compiled for ARMv7."""
+    assert list(scanned(arm, body).hits(classes.V7 | classes.D32)) != []
+
+
+UDIV, MOVW = 0xE730F211, 0xE3010234
+
+
+@pytest.mark.parametrize(("goarm", "left"), [("6", 1), ("5,softfloat", 1), ("7", 3), ("8", 3)])
+def test_go_chooses_barriers_and_division(arm: Toolbox, goarm: str, left: int) -> None:
+    info = f'.section .go.buildinfo, "a"\n.ascii "build\\tGOARM={goarm}\\n"\n'
+    found = scanned(arm, words(DMB, UDIV, MOVW) + RETURN, extra=info)
+    assert len(list(found.hits(classes.V7 | classes.DIV))) == left
+
+
+def test_what_is_no_go_program_does_not_become_one_by_a_text(arm: Toolbox) -> None:
+    text = '.section .rodata\n.ascii "build\\tGOARM=6\\n"\n'
+    found = scanned(arm, words(DMB) + RETURN, extra=text)
+    assert len(list(found.hits(classes.V7))) == 1
