@@ -72,6 +72,7 @@ sqlite() {
 }
 
 # no-asm: its assembly chooses ARMv7, NEON and ARMv8 code at run time. An ARMv6 file holds none.
+# NPN stays: _ssl of 3.5 calls it unasked.
 openssl() {
   scratch openssl
   # no-filenames, and no -ffile-prefix-map: OpenSSL carries its own command line about.
@@ -79,7 +80,7 @@ openssl() {
     no-asm no-shared no-tests no-module no-engine no-dso no-filenames no-afalgeng no-async no-legacy \
     no-cmp no-cms no-ct no-gost no-idea no-seed no-camellia no-aria no-sm2 no-sm3 no-sm4 no-rc2 \
     no-rc4 no-bf no-cast no-mdc2 no-whirlpool no-srp no-ts no-ssl3 no-weak-ssl-ciphers no-rfc3779 \
-    no-ui-console no-siv no-ocb no-dtls no-dsa no-ec2m no-ocsp no-nextprotoneg no-srtp \
+    no-ui-console no-siv no-ocb no-dtls no-dsa no-ec2m no-ocsp no-srtp \
     no-multiblock no-comp no-padlockeng no-capieng -D_FILE_OFFSET_BITS=64 \
     --prefix=/usr --openssldir=/etc/ssl --libdir=lib
   make -j"$JOBS" build_generated
@@ -87,6 +88,10 @@ openssl() {
   cp libcrypto.a libssl.a "$OUT/lib/"
   mkdir -p "$OUT/include/openssl"
   cp "$SRC"/openssl/include/openssl/*.h include/openssl/*.h "$OUT/include/openssl/"
+  # setup.py of CPython up to 3.6 looks for a line with the number itself, or leaves out _hashlib.
+  printf '#if 0\n# define OPENSSL_VERSION_NUMBER 0x%x%02x00%02x0L\n#endif\n' \
+    $(awk '/define OPENSSL_VERSION_(MAJOR|MINOR|PATCH) /{print $4}' include/openssl/opensslv.h) \
+    >> "$OUT/include/openssl/opensslv.h"
 }
 
 ncurses() {

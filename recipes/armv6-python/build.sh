@@ -7,7 +7,8 @@
 #   /build-python the result of build-python: the same minor version for this machine (not for 3.11)
 #   /sysroot      the result of armv6-libc: the compiler
 #   /libs         the result of armv6-libs
-#   /recipe/…     config.site, relocate.py and patches/ lie next to this script
+#   /recipe/…     config.site, relocate.py, bytecode.py and patches/ lie next to this script; a folder
+#                 of patches/ is named for the versions that it serves, like 3.8,3.9
 #   /build        scratch
 #   /out          the result: root/; python/ with Python's own tests, as they lie in its Lib/
 set -euo pipefail
@@ -19,7 +20,9 @@ T=arm-linux-gnueabihf
 TREE=$BUILD/tree
 ROOT=$OUT/root LIB=$OUT/root/usr/lib/python$VERSION
 export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
-# 3.9 and older take the first Python of their version in PATH; Debian's is the 3.11 of all others.
+# configure takes the first Python of its version in PATH, and in /build-python/bin `python3` is that
+# one too. What this script runs itself is Debian's.
+DEBIAN_PYTHON=${DEBIAN_PYTHON:-/usr/bin/python3}
 export PATH=$SYSROOT/bin:/build-python/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export CONFIG_SITE=$HERE/config.site
 # No C++ is compiled; the name is for those who ask.
@@ -36,24 +39,43 @@ export LIBREADLINE_CFLAGS="-I$LIBS/include" LIBREADLINE_LIBS="-lreadline -lncurs
 . /usr/local/lib/crosspi/stages.sh
 
 prepare() {
-  local patch
+  local folder patch
   cpython_sources "$SRC/python" "$TREE"
   cpython_tests "$TREE/Lib" "$OUT/python"
-  for patch in "$HERE"/patches/"$VERSION"/*.patch; do
-    if [ -e "$patch" ]; then patch -d "$TREE" -p1 --fuzz=0 < "$patch"; fi
+  for folder in "$HERE"/patches/*; do
+    case ,${folder##*/}, in *,$VERSION,*) ;; *) continue ;; esac
+    for patch in "$folder"/*.patch; do patch -d "$TREE" -p1 --fuzz=0 < "$patch"; done
   done
+  # A cross-build for the prefix /usr does not look into this machine's /usr/include and /usr/lib.
+  # Where nothing changes, the version asks so itself (bpo-28444), or has no setup.py any more.
+  [ ! -e "$TREE/setup.py" ] || sed -i "$TREE/setup.py" -e \
+    "s|if \(os\.path\.normpath(sys\.\(base_\)\?prefix) != '/usr'\)|if not cross_compiling and \1|"
+}
+
+# Into $BUILD/python, where it is built. In any folder but its own 3.4 writes its generated files
+# anew, by programs for the board; in its own it takes those that it brings, if they look new.
+place() {
+  PLACE=../tree
+  if [ "$VERSION" = 3.4 ]; then
+    mv "$TREE" "$BUILD/python"; ln -s python "$TREE"; PLACE=.
+    cd "$TREE"; touch Include/graminit.h Python/graminit.c Include/Python-ast.h \
+      Python/Python-ast.c Python/opcode_targets.h Objects/typeslots.inc Python/importlib.h
+  fi
+  mkdir -p "$BUILD/python"; cd "$BUILD/python"
 }
 
 configure() {
-  local options  # configure passes over what its version does not know
+  local options openssl=(--with-openssl="$LIBS" --with-ssl-default-suites=openssl)
+  local build=(--without-static-libpython --with-build-python="$(command -v "python$VERSION")")
   case $VERSION in
     2.7) options=(--enable-unicode=ucs4 --with-system-ffi) ;;
-    3.[4-9] | 3.10) options=(--with-openssl="$LIBS" --with-system-ffi --with-ssl-default-suites=openssl) ;;
-    *) options=(--with-openssl="$LIBS" --with-system-ffi --with-ssl-default-suites=openssl
-         --without-static-libpython --with-build-python="$(command -v "python$VERSION")") ;;
+    3.[4-6]) options=(--with-system-ffi) ;;
+    3.[7-9] | 3.10) options=("${openssl[@]}" --with-system-ffi) ;;
+    3.11) options=("${openssl[@]}" "${build[@]}" --with-system-ffi) ;;
+    *) options=("${openssl[@]}" "${build[@]}") ;;
   esac
-  mkdir "$BUILD/python"; cd "$BUILD/python"
-  ../tree/configure --host=$T --build=x86_64-linux-gnu --prefix=/usr --with-ensurepip=no \
+  place
+  "$PLACE/configure" --host=$T --build=x86_64-linux-gnu --prefix=/usr --with-ensurepip=no \
     --enable-loadable-sqlite-extensions --enable-ipv6 --with-computed-gotos "${options[@]}"
 }
 
@@ -61,12 +83,13 @@ compile() { cd "$BUILD/python"; make -j"$JOBS"; }
 
 install() {
   cd "$BUILD/python"
-  if [ "$VERSION" = 2.7 ]; then
-    # Its setup.py imports modules from where it put those for ARMv6: it may see the one that tells
-    # how this Python was configured, and no other.
+  case $VERSION in 2.7 | 3.4)
+    # Their setup.py imports modules from where it put those for ARMv6, whose names are like those of
+    # this machine's (from 3.5 on, a module's suffix names the platform): it may see the one that
+    # tells how this Python was configured, and no other.
     mkdir "$BUILD/sysconfig"; cp "$(cat pybuilddir.txt)/_sysconfigdata.py" "$BUILD/sysconfig/"
-    set -- PYTHON_FOR_BUILD='_PYTHON_PROJECT_BASE=$(abs_builddir) _PYTHON_HOST_PLATFORM=$(_PYTHON_HOST_PLATFORM) PYTHONPATH=$(abs_builddir)/../sysconfig:$(srcdir)/Lib:$(srcdir)/Lib/$(PLATDIR) python2.7'
-  fi
+    set -- PYTHON_FOR_BUILD='_PYTHON_PROJECT_BASE=$(abs_builddir) _PYTHON_HOST_PLATFORM=$(_PYTHON_HOST_PLATFORM) PYTHONPATH=$(abs_builddir)/../sysconfig:$(srcdir)/Lib:$(srcdir)/Lib/$(PLATDIR) python'"$VERSION"
+  esac
   make install DESTDIR="$ROOT" TESTSUBDIRS= "$@"
   ln -sf "python$VERSION" "$ROOT/usr/bin/python"
   rm -f "$ROOT"/usr/lib/libpython*.a "$LIB"/config*/libpython*.a
@@ -76,7 +99,7 @@ install() {
 pip() {
   local wheels=("$SRC"/pip/*.whl) name
   [ -e "${wheels[0]}" ] || wheels=("$LIB"/ensurepip/_bundled/pip-*.whl)
-  python3 -m zipfile -e "${wheels[0]}" "$LIB/site-packages"
+  "$DEBIAN_PYTHON" -m zipfile -e "${wheels[0]}" "$LIB/site-packages"
   for name in pip "pip${VERSION%%.*}" "pip$VERSION"; do
     printf '#!/usr/bin/python%s\nimport runpy\nrunpy.run_module("pip", run_name="__main__")\n' \
       "$VERSION" > "$ROOT/usr/bin/$name"
@@ -84,17 +107,11 @@ pip() {
   done
 }
 
-relocate() { python3 "$HERE/relocate.py" "$ROOT" "$BUILD" "$LIBS"; }
+relocate() { "$DEBIAN_PYTHON" "$HERE/relocate.py" "$ROOT" "$BUILD" "$LIBS"; }
 
-# Bytecode that needs no comparison with its source, whose time changes on the way into an image.
 bytecode() {
   find "$LIB" -name '*.pyc' -delete -o -name '*.pyo' -delete
-  case $VERSION in
-    2.7)  # knows the source's time only: that which the image gives it
-      find "$LIB" -name '*.py' -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-      python2.7 -m compileall -q -d "/usr/lib/python$VERSION" "$LIB" ;;
-    *) "python$VERSION" -m compileall -q -j "$JOBS" -s "$ROOT" -p / --invalidation-mode unchecked-hash "$LIB" ;;
-  esac
+  "python$VERSION" "$HERE/bytecode.py" "$ROOT" "$LIB"
 }
 
 stages prepare configure compile install pip relocate bytecode

@@ -9,6 +9,7 @@ Usage: relocate.py ROOT BUILD LIBS
 from __future__ import annotations
 
 import ast
+import json
 import pprint
 import re
 import sys
@@ -26,6 +27,13 @@ def relocated(text: str, build: str, libs: str) -> str:
     return text.replace(f"{build}/python", _SOURCES).replace("../tree", ".").replace(libs, "/usr")
 
 
+def _relocated_values(values: dict[str, object], build: str, libs: str) -> dict[str, object]:
+    return {
+        key: relocated(value, build, libs) if isinstance(value, str) else value
+        for key, value in values.items()
+    }
+
+
 def _tool(match: re.Match[str]) -> str:
     return "gcc" if match[0] == "armv6-gcc" else ""
 
@@ -37,12 +45,11 @@ def main() -> None:
     for path in library.glob("_sysconfigdata*.py"):
         (assignment,) = ast.parse(path.read_text()).body
         assert isinstance(assignment, ast.Assign)
-        values = ast.literal_eval(assignment.value)
-        values = {
-            key: relocated(value, build, libs) if isinstance(value, str) else value
-            for key, value in values.items()
-        }
+        values = _relocated_values(ast.literal_eval(assignment.value), build, libs)
         path.write_text(f"build_time_vars = {pprint.pformat(values, width=100)}\n")
+    for path in library.glob("_sysconfig_vars*.json"):  # the same for others to read, from 3.14 on
+        values = _relocated_values(json.loads(path.read_text()), build, libs)
+        path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
     texts = [*library.glob("config*/Makefile"), *library.glob("config*/python-config.py")]
     texts += [path for path in (root / "usr/bin").glob("*-config") if not path.is_symlink()]
     texts += [path for path in (root / "usr/lib/pkgconfig").glob("*.pc") if not path.is_symlink()]

@@ -25,11 +25,12 @@ assemble() {
   printf 'hosts: files dns\n' > "$ROOT/etc/nsswitch.conf"
 }
 
-# Where crosspi looks for what it must know of the interpreter.
+# Where crosspi looks for what it must know of the interpreter: there, the folder of headers is named
+# for the version alone. From 3.4 to 3.7 its own name has the ABI's letter too, like python3.5m.
 describe() {
   local folder=$ROOT/opt/crosspi/python name=python$VERSION sysconfigdata
   mkdir -p "$folder/include"
-  cp -r "$ROOT/usr/include/$name" "$folder/include/"
+  cp -r "$ROOT/usr/include/$name"* "$folder/include/$name"
   sysconfigdata=$(find "$ROOT/usr/lib/$name" -maxdepth 1 -name '_sysconfigdata*.py')
   cp "$sysconfigdata" "$folder/sysconfigdata.py"
   ln -s "/usr/bin/$name" "$folder/python"

@@ -18,6 +18,18 @@ prepare() {
   cpython_tests "$TREE/Lib" "$BUILD/tests"
 }
 
+# Into $BUILD/python, where it is built. In any folder but its own 3.4 writes its generated files
+# anew, by programs for the board; in its own it takes those that it brings, if they look new.
+place() {
+  PLACE=../tree
+  if [ "$VERSION" = 3.4 ]; then
+    mv "$TREE" "$BUILD/python"; ln -s python "$TREE"; PLACE=.
+    cd "$TREE"; touch Include/graminit.h Python/graminit.c Include/Python-ast.h \
+      Python/Python-ast.c Python/opcode_targets.h Objects/typeslots.inc Python/importlib.h
+  fi
+  mkdir -p "$BUILD/python"; cd "$BUILD/python"
+}
+
 configure() {
   local options=()
   case $VERSION in
@@ -25,12 +37,13 @@ configure() {
     3.[4-9] | 3.10) options=(--with-system-ffi) ;;
     *) options=(--disable-test-modules) ;;
   esac
-  mkdir "$BUILD/python"; cd "$BUILD/python"
+  place
   # It runs for a minute or two: compiling it well would take longer than it saves.
   OPT="-O1 -g0 -DNDEBUG -fwrapv -w" LDFLAGS=-s \
-    ../tree/configure --prefix=/build-python --with-ensurepip=no "${options[@]}"
-  # Modules that no build asks for.
-  [ "$VERSION" = 2.7 ] || cat > Modules/Setup.local <<MODULES
+    "$PLACE/configure" --prefix=/build-python --with-ensurepip=no "${options[@]}"
+  # Modules that no build asks for. Until 3.6, Modules/makesetup does not know the word *disabled*.
+  case $VERSION in 2.7 | 3.[4-6]) return ;; esac
+  cat > Modules/Setup.local <<MODULES
 *disabled*
 _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _multibytecodec
 _ctypes_test _testbuffer _testcapi _testimportmultiple _testinternalcapi _testmultiphase

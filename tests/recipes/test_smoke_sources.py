@@ -20,6 +20,7 @@ WORKSTATION = {"record.py", "make_models.py"}
 ON_THE_BOARD = [
     ROOT / "crosspi" / "smoke" / "harness.py",
     *SMOKES,
+    RECIPES / "armv6-python" / "bytecode.py",
     *(path for path in sorted(RECIPES.glob("*/smoke/**/*.py")) if path.name not in WORKSTATION),
 ]
 

@@ -98,7 +98,7 @@ def main(arguments):
     find_tests(lib, os.getcwd())
     from test import support
 
-    support.use_resources = []  # nothing slow, nothing of the network
+    support.use_resources = {}  # nothing slow, nothing of the network
     runs = Runs(arguments[3:])
     support._run_suite = runs.run
     for name in modules_of(module):
