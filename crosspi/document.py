@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -38,21 +38,6 @@ class Fault:
     message: str
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, but a key given twice is an error instead of a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in seen and name != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{name}' stands twice", key.start_mark
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
 @dataclass(frozen=True)
 class Document:
     """A YAML file: its plain data, and the line of every value in it."""
@@ -80,9 +65,10 @@ class Document:
             ) from error
         node, data = None, None
         try:
-            loader = _Loader(text)
+            loader = yaml.SafeLoader(text)
             try:
                 node = loader.get_single_node()
+                _refuse_doubles(node)
                 data = loader.construct_document(node) if node is not None else None
             finally:
                 loader.dispose()
@@ -153,6 +139,33 @@ class Document:
             fix="see the README's table of fields, or open the file in an editor that reads "
             "its JSON Schema",
         )
+
+
+def _refuse_doubles(top: yaml.Node | None) -> None:
+    """A key given twice is an error; YAML's constructors would let the last one win in silence.
+
+    Raises:
+        yaml.MarkedYAMLError: there is one, anywhere.
+    """
+    todo, seen = [top], set()
+    while todo:
+        node = todo.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))  # an alias is the node that it names
+        names: set[str] = set()
+        for item in node.value:
+            if not isinstance(node, yaml.MappingNode):
+                todo.append(item)
+                continue
+            key, value = item
+            name = str(key.value)
+            if name in names and name != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{name}' stands twice", key.start_mark
+                )
+            names.add(name)
+            todo += [key, value]
 
 
 def _index_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:

@@ -106,6 +106,15 @@ def test_a_key_that_stands_twice_deep_inside_is_an_error(tmp_path: Path) -> None
     assert caught.value.where == f"{path}:4"
 
 
+@pytest.mark.parametrize(
+    "text", ["- - {a: 1, a: 2}\n", "a: &i {b: 1, b: 2}\nc: *i\n", "a: &i [*i, {b: 1, b: 2}]\n"]
+)
+def test_a_key_that_stands_twice_is_found_anywhere(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="not valid YAML") as caught:
+        Document.read(write(tmp_path, text))
+    assert "stands twice" in caught.value.why
+
+
 def test_yaml_anchors_may_be_merged(tmp_path: Path) -> None:
     path = write(tmp_path, "title: t\ninner: &i {number: 1}\nmany:\n- <<: *i\n  label: x\n")
     assert Document.read(path).model(Outer).many == (Inner(number=1, label="x"),)
