@@ -38,7 +38,7 @@ from typing import Any
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 #: Seconds of silence after which a program is spoken for, and between two looks at it.
 SILENCE, TICK = 15.0, 0.5
-SOURCES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s", ".zig", ".f", ".pyx", ".py", ".o", ".a")
+SOURCES = (".c", ".cc", ".cpp", ".cxx", ".S", ".s", ".zig", ".f", ".pyx", ".py")
 STRIP = ("arm-linux-gnueabihf-strip", "--strip-all", "--enable-deterministic-archives")
 
 
