@@ -56,3 +56,18 @@ def test_modules_are_small(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PROJECT)))
 def test_every_module_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+#: What compresses the files that are published or hashed: it runs where the compressor is pinned.
+COMPRESSES = {"builders/run_commands.py"}
+
+
+def test_nothing_is_compressed_on_the_host() -> None:
+    """What deflate makes of the same bytes differs with zlib's version: two hosts, two wheels."""
+    found = {
+        path.relative_to(PROJECT / "crosspi").as_posix()
+        for path in MODULES
+        if "ZIP_DEFLATED" in path.read_text(encoding="utf-8")
+        or "w:gz" in path.read_text(encoding="utf-8")
+    }
+    assert found == COMPRESSES
