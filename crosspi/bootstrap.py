@@ -31,6 +31,7 @@ def bootstrap(
     log: Path,
     line: Callable[[str], None],
     missing: str = "",
+    refusal: str = "",
 ) -> None:
     """Make the tar file of a minimal Debian.
 
@@ -40,6 +41,7 @@ def bootstrap(
         log: file that gets mmdebstrap's whole output.
         line: called with each line of it.
         missing: what to do where mmdebstrap is not there, beside installing it.
+        refusal: why it is not pulled.
 
     Raises:
         HostError: this machine cannot do it.
@@ -48,8 +50,9 @@ def bootstrap(
     """
     if shutil.which("mmdebstrap") is None:
         raise HostError(
-            "no image registry answers, and mmdebstrap is not installed",
-            why=f"the base image debian:{suite}-slim can be pulled or bootstrapped, nothing else",
+            "the base image cannot be pulled, and mmdebstrap is not installed",
+            why=f"the engine says of debian:{suite}-slim: {refusal or 'nothing'}; it can be pulled "
+            "or bootstrapped, nothing else",
             fix=f"install mmdebstrap (`./inv` does it on Debian){missing}",
         )
     command = [

@@ -80,7 +80,7 @@ def base_image(
         return tag
     refusal = refusal or "what came is of another architecture"
     line(f"base image: bootstrapping {suite} for {architecture}, it could not be pulled: {refusal}")
-    _bootstrap(engine, suite, architecture, tag, log=log, line=line)
+    _bootstrap(engine, suite, architecture, tag, log=log, line=line, refusal=refusal)
     require_architecture(engine, tag, name)
     return tag
 
@@ -107,6 +107,7 @@ def _bootstrap(
     *,
     log: Path,
     line: Callable[[str], None],
+    refusal: str,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="crosspi-root-", dir=scratch_folder()) as folder:
         Path(folder).chmod(0o755)  # mmdebstrap works as other users, unless it is root
@@ -118,6 +119,7 @@ def _bootstrap(
             log=log,
             line=line,
             missing=f", or load an image called {tag} into the engine yourself",
+            refusal=refusal,
         )
         engine.import_root(archive, tag, platform=PLATFORMS[architecture][0])
 

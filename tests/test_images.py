@@ -106,6 +106,7 @@ def test_without_mmdebstrap_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="mmdebstrap is not installed") as caught:
         base(Registry(), tmp_path)
     assert caught.value.exit_code == 7
+    assert "toomanyrequests" in caught.value.why
 
 
 def test_an_image_of_another_architecture_is_not_taken(tmp_path: Path, programs: Path) -> None:
