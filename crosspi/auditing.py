@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,13 +16,25 @@ from crosspi.targets import Cell
 from crosspi.wheel import promises_of, wheel_in
 
 REPORT = "audit.json"
-#: What the audit sees with, beside its own code.
-LIBRARIES = ("capstone",)
+_AUDIT = Path(__file__).parent / "audit"
 
 
 def tools() -> str:
-    """The versions of the libraries that an audit's verdict rests on."""
-    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    """The versions of the libraries that an audit's verdict rests on: all that its code imports."""
+    return ", ".join(f"{name} {version(name)}" for name in libraries())
+
+
+@cache
+def libraries() -> list[str]:
+    """What the audit's modules import that is neither Python's own nor crosspi's."""
+    found: set[str] = set()
+    for path in _AUDIT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    return sorted(found - sys.stdlib_module_names - {__package__})
 
 
 def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
@@ -46,7 +61,7 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     inputs = {
         "law": digest(law.model_dump()),
         "promises": digest(promises.model_dump()),
-        "code": digest_files(Path(__file__).parent / "audit", Path(__file__)),
+        "code": digest_files(_AUDIT, Path(__file__)),
         "tools": tools(),
         "build paths": digest(BUILD_PATHS),
     }
