@@ -243,3 +243,29 @@ def test_an_entry_is_found_wherever_the_store_is(store: Store, tmp_path: Path) -
     put(store)
     shutil.move(store.root, tmp_path / "elsewhere")
     assert Store(tmp_path / "elsewhere").find(*STEP) is not None
+
+
+def test_one_kind_of_results_may_be_shared(tmp_path: Path) -> None:
+    """As the end-to-end tests do: a store of their own, and the parts of the user's."""
+    theirs, ours = Store(tmp_path / "theirs"), Store(tmp_path / "ours")
+    for name in ("build", "locks"):
+        (theirs.root / name).mkdir(parents=True)
+        ours.root.mkdir(exist_ok=True)
+        (ours.root / name).symlink_to(theirs.root / name)
+    put(ours)
+    assert theirs.find(*STEP) is not None
+    put(theirs, "newer")
+    entry = ours.find(*STEP)
+    assert entry is not None
+    assert (entry.out / "folder" / "file").read_text() == "newer"
+    put(ours, "newest")
+
+    def waiting() -> None:
+        raise InterruptedError
+
+    with (
+        ours.lock(*STEP, lambda: None),
+        pytest.raises(InterruptedError),
+        theirs.lock(*STEP, waiting),
+    ):
+        pass
