@@ -33,6 +33,7 @@ from crosspi.compiling import (
 )
 from crosspi.containers import Job
 from crosspi.engine import Line
+from crosspi.errors import BuildError
 from crosspi.plan import Step
 from crosspi.recipe import Recipe
 from crosspi.targets import Cell, Targets
@@ -329,3 +330,28 @@ def test_a_source_under_another_name_is_another_key(
     assert compiled is not None and compiled_swapped is not None
     assert compiled.key != compiled_swapped.key
     assert built.key != built_swapped.key
+
+
+@pytest.mark.parametrize("place", range(3), ids=["toolchain", "compile", "build"])
+def test_only_the_work_folder_that_no_host_reads_may_hold_links_that_lead_out(
+    tmp_path: Path, recipe: Recipe, cell: Cell, place: int
+) -> None:
+    def leaves(job: Job, line: Line) -> int:
+        del line
+        for folder in ("/out", "/work"):
+            (host_path(job, folder) / "x").symlink_to("/root/.ssh/id_rsa")
+        finish(job)
+        return 0
+
+    step = steps(tmp_path, recipe, cell, engine=FakeEngine(leaves))[place]
+    assert step is not None
+    results = {need.name: tmp_path / "result" for need in step.needs}
+    (tmp_path / "result").mkdir()
+    values = {"version": "3.11", "tag": "cp311", "ext_suffix": ".so", "include": "/python"}
+    (tmp_path / "result" / "python.json").write_text(json.dumps(values))
+    work = workspace(tmp_path / "run", results)
+    if step.kind == "compile":
+        step.action(work)
+        return
+    with pytest.raises(BuildError, match="may not leave"):
+        step.action(work)

@@ -26,7 +26,7 @@ from docker.errors import (
 
 from crosspi.containers import Job, Mount
 from crosspi.engine import LABEL, Engine
-from crosspi.errors import BuildError, DiskFullError, EngineError, HostError
+from crosspi.errors import ArchiveError, BuildError, DiskFullError, EngineError, HostError
 from crosspi.owners import Owner
 from crosspi.users import container_user
 
@@ -562,6 +562,25 @@ def test_folders_are_copied_out_of_an_image(tmp_path: Path) -> None:
     assert (tmp_path / "python" / "include" / "x.h").read_text() == "x"
     assert [path.name for path in tmp_path.iterdir()] == ["python"]
     assert client.container.removed == 1
+
+
+@pytest.mark.parametrize("name", ["python/include/pyconfig.h", "python/link"])
+def test_what_leads_out_of_an_image_is_not_copied(tmp_path: Path, name: str) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("python/include/x.h"))
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = tarfile.SYMTYPE, "/root/.ssh/id_rsa"
+        tar.addfile(info)
+    client = FakeClient()
+    client.container.archives = {"/opt/python": archive.getvalue()}
+    with pytest.raises(ArchiveError, match="refused"):
+        engine(client).copy_out("i", {"/opt/python": "python"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert client.container.removed == 1
+    if name == "python/link":  # unless it is said to stay there
+        engine(client).copy_out("i", {"/opt/python": "python"}, tmp_path, without=["link"])
+        assert [path.name for path in (tmp_path / "python").iterdir()] == ["include"]
 
 
 def test_a_shell_needs_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

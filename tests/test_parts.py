@@ -29,7 +29,7 @@ from crosspi import builders
 from crosspi.audit.findings import Report
 from crosspi.containers import Job
 from crosspi.engine import Line
-from crosspi.errors import AuditError, DataError, DiskFullError, from_os_error
+from crosspi.errors import AuditError, BuildError, DataError, DiskFullError, from_os_error
 from crosspi.images import Image
 from crosspi.parts import Part, load_parts, pack_root, part_audit_step, part_step, root_image
 from crosspi.plan import Step, Workspace
@@ -361,6 +361,39 @@ def test_the_script_is_told_where_things_are(tmp_path: Path) -> None:
     job, _ = run(tmp_path, jobs=7)
     expected = {"SRC": "/src", "BUILD": "/work", "OUT": "/out", "JOBS": "7", "FLAG": "1"}
     assert expected.items() <= job.environment.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "refused"),
+    [
+        ("root", "/", True),
+        ("tests", "/root/.ssh", True),
+        ("data", "../../../secret", True),
+        ("root/sh", "/bin/busybox", False),
+        ("root/x", "../lib", False),
+    ],
+)
+def test_a_link_that_a_part_leaves_means_its_own_root_or_is_refused(
+    tmp_path: Path, name: str, target: str, refused: bool
+) -> None:
+    """Its root becomes an image, its folders are mounted: with `root -> /`, the host's."""
+
+    def leaves(job: Job, line: Line) -> int:
+        del line
+        path = host_path(job, "/out") / name
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(target)
+        finish(job)
+        return 0
+
+    made = step(tmp_path, PART, engine=FakeEngine(leaves), jobs=1)
+    work = workspace(tmp_path / "run", {"part:base": tmp_path / "results" / "base"})
+    if not refused:
+        made.action(work)
+        return
+    with pytest.raises(BuildError) as caught:
+        made.action(work)
+    assert caught.value.why == f"{name}: a link to {target}, which is outside"
 
 
 @pytest.mark.parametrize("script", ["build.sh", "other.sh"])
