@@ -158,7 +158,8 @@ def _check_instructions(
         yield finding("attr-lies", name, text, where=lies[0].split(" at ", 1)[1])
     if result.coverage < LOW_COVERAGE:
         text = f"{result.coverage:.0%} of its code was reached by following the execution"
-        yield finding("isa-unreached", name, text, severity="note")
+        blind: Severity = "note" if result.instructions else "error"
+        yield finding("isa-unreached", name, text, severity=blind)
 
 
 def _forbidden(name: str, kind: str, result: Scan, promises: Promises) -> tuple[str, str] | None:

@@ -185,3 +185,16 @@ def test_a_name_that_asks_for_a_newer_glibc_is_honest(arm: Toolbox, tmp_path: Pa
     data = arm.shared(Source("  b new\n", links=(library,), arch="armv7-a"))
     honest = make_wheel(tmp_path, {MODULE: data}, tag="cp311-cp311-manylinux_2_30_armv7l")
     assert wheel_codes(honest, V7) == []
+
+
+def test_a_file_of_which_nothing_was_looked_at_does_not_pass(arm: Toolbox) -> None:
+    data = arm.shared(Source("  .word 0xffffffff\n" * 16, exports=()), strip=True)
+    _, findings = audit_elf(data, "m.so", V6)
+    assert [(item.code, item.severity) for item in findings] == [("isa-unreached", "error")]
+
+
+def test_code_that_chooses_its_cpu_is_no_finding(arm: Toolbox) -> None:
+    """musl's two barriers, as they stand in every static program."""
+    body = f"  mcr p15, 0, r0, c7, c10, 5\n{RETURN}{words(0xF57FF05B)}{RETURN}"
+    _, findings = audit_elf(arm.shared(Source(body)), "m.so", V6)
+    assert findings == []
