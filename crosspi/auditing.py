@@ -46,7 +46,7 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
         from crosspi.audit import audit_wheel
 
         path = wheel_in(work.results[wheel.name])
-        report = audit_wheel(path, law, promises, build_paths=BUILD_PATHS)
+        report = audit_wheel(path, law, promises, build_paths=BUILD_PATHS, own=True)
         (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
         work.log.write_text(report.to_text(), encoding="utf-8")
         if not report.ok:

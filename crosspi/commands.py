@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
 from crosspi import caches, report
-from crosspi.audit.law import Law, Promises
+from crosspi.boards import law_of, promises_for, toolchains_of
 from crosspi.cli import session
 from crosspi.console import size
 from crosspi.contents import Remembered
@@ -27,7 +25,7 @@ from crosspi.recipe import Recipes
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
 from crosspi.sources.spec import Source
-from crosspi.targets import Targets, Toolchain, split_words
+from crosspi.targets import split_words
 
 LEVELS = ("default", "full")
 
@@ -150,7 +148,7 @@ def smoke(
 
 def audit(wheel: str, target: str, *, json: bool) -> None:
     """Audit any wheel."""
-    from crosspi.audit import audit_wheel
+    from crosspi.audit import Verdict, audit_wheel
 
     with session(json=json) as project:
         path = Path(wheel)
@@ -158,61 +156,25 @@ def audit(wheel: str, target: str, *, json: bool) -> None:
             raise NotAWheelError(
                 "there is no such file", where=wheel, fix="name the path of a .whl file"
             )
-        toolchain = (
-            project.targets.toolchain(target) if target else toolchain_of(path, project.targets)
+        toolchains = (
+            (project.targets.toolchain(target),) if target else toolchains_of(path, project.targets)
         )
-        # A wheel of ours comes with what its recipe promised; a foreign one promises nothing.
-        promises = Promises.model_validate(published_manifest(path).get("promises", {}))
-        found = audit_wheel(path, law_of(path, toolchain, project.targets), promises)
-        if json:
-            sys.stdout.write(found.to_json() + "\n")
-        else:
-            sys.stdout.write(found.to_text() + "\n")
+        promises = promises_for(path, project.paths.dist)
+        own = promises is not None
+        found = Verdict(
+            tuple(
+                audit_wheel(path, law_of(path, toolchain, project.targets), promises, own=own)
+                for toolchain in toolchains
+            )
+        )
+        sys.stdout.write((found.to_json() if json else found.to_text()) + "\n")
         if not found.ok:
+            broken = [report.law for report in found.reports if not report.ok]
             raise AuditError(
-                f"{path.name} breaks the law of {toolchain.name}",
+                f"{path.name} breaks the law of {' and of '.join(broken)}",
                 where=wheel,
                 fix="each finding above names its way out",
             )
-
-
-def toolchain_of(wheel: Path, targets: Targets) -> Toolchain:
-    """The toolchain that a wheel's name speaks of.
-
-    Raises:
-        NotAWheelError: it is not a wheel's name.
-        UsageError: its platform tag is none of ours.
-    """
-    try:
-        *_, tags = parse_wheel_filename(wheel.name)
-    except InvalidWheelFilename as error:
-        raise NotAWheelError(
-            f"{wheel.name} is not the name of a wheel",
-            where=str(wheel),
-            why=str(error),
-            fix="a wheel's name is NAME-VERSION-PYTHON-ABI-PLATFORM.whl (PEP 427)",
-        ) from error
-    platforms = sorted({tag.platform for tag in tags})
-    for toolchain in targets.toolchains.values():
-        # What is for any platform must hold no machine code, whatever the law.
-        if "any" in platforms or any(map(toolchain.data.audit.accepts_platform, platforms)):
-            return toolchain
-    boards = [board for t in targets.toolchains.values() for board in t.data.boards]
-    raise UsageError(
-        f"the name of {wheel.name} does not tell which board it is for",
-        where=str(wheel),
-        why="its platform tag is " + " or ".join(platforms),
-        fix="name the board that it is held to: --target " + "|".join(boards),
-    )
-
-
-def law_of(wheel: Path, toolchain: Toolchain, targets: Targets) -> Law:
-    """An architecture's law for a wheel: with the C library that its Pythons' systems have."""
-    try:
-        *_, tags = parse_wheel_filename(wheel.name)
-    except InvalidWheelFilename:  # the audit says so
-        return toolchain.data.audit
-    return targets.law(toolchain, {tag.interpreter for tag in tags})
 
 
 def fetch(recipe: Sequence[str], *, offline: bool) -> None:

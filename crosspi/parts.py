@@ -233,7 +233,8 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
                 where=str(part.folder / part.data.script),
                 fix="let its script put a root file system there",
             )
-        report = audit_tree(work.results[built.name] / ROOT, law, build_paths=builders.BUILD_PATHS)
+        root = work.results[built.name] / ROOT
+        report = audit_tree(root, law, build_paths=builders.BUILD_PATHS, own=True)
         (work.out / "audit.json").write_text(report.to_json(), encoding="utf-8")
         work.log.write_text(report.to_text(), encoding="utf-8")
         work.notes.update(files=len(report.files), errors=len(report.errors))

@@ -19,11 +19,10 @@ from crosspi import caches, commands
 from crosspi.cli import session
 from crosspi.containers import Job
 from crosspi.engine import Engine
-from crosspi.errors import NotAWheelError, SmokeError
+from crosspi.errors import SmokeError
 from crosspi.index import listing, manifest_of
 from crosspi.project import Project
 from crosspi.run import build
-from crosspi.targets import Targets
 
 PROJECT = Path(__file__).parents[1]
 BUILD: dict[str, Any] = {
@@ -123,6 +122,7 @@ def test_a_wheel_that_breaks_the_law_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tiny_wheel(tmp_path, tag="cp311-cp311-linux_armv7l")
+    path = path.rename(tmp_path / path.name.replace("cp311", "cp312"))
     with pytest.raises(SystemExit) as caught:
         commands.audit(str(path), "", json=True)
     assert caught.value.code == 9
@@ -136,25 +136,6 @@ def test_a_pure_wheel_passes_the_audit_of_a_target(
 ) -> None:
     commands.audit(str(tiny_wheel(tmp_path)), "pi3", json=True)
     assert json.loads(capsys.readouterr().out)["ok"] is True
-
-
-@pytest.mark.parametrize(
-    "tag", ["linux_armv7l", "manylinux_2_34_armv7l", "manylinux2014_armv7l.manylinux_2_17_armv7l"]
-)
-def test_a_wheels_name_tells_its_toolchain(tag: str) -> None:
-    targets = Targets.load(PROJECT / "toolchains")
-    wheel = Path(f"x-1-cp311-cp311-{tag}.whl")
-    assert commands.toolchain_of(wheel, targets).data.machine == "armv7l"
-
-
-def test_a_name_that_tells_nothing() -> None:
-    with pytest.raises(NotAWheelError):
-        commands.toolchain_of(Path("x.whl"), Targets.load(PROJECT / "toolchains"))
-
-
-def test_what_is_for_any_platform_is_held_to_some_law() -> None:
-    targets = Targets.load(PROJECT / "toolchains")
-    assert commands.toolchain_of(Path("x-1-py3-none-any.whl"), targets)
 
 
 def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -476,7 +476,8 @@ def test_the_root_is_audited_for_paths_of_the_build(
 ) -> None:
     asked: list[tuple[Path, str, Any]] = []
 
-    def audit_tree(root: Path, law: Any, build_paths: Any) -> Report:
+    def audit_tree(root: Path, law: Any, build_paths: Any, *, own: bool) -> Report:
+        assert own
         asked.append((root, law.name, build_paths))
         return good_tree(root, law)
 
@@ -498,8 +499,8 @@ def test_a_root_with_its_own_c_library_may_need_it(
 ) -> None:
     floors: list[str] = []
 
-    def audit_tree(root: Path, law: Any, build_paths: Any) -> Report:
-        del build_paths
+    def audit_tree(root: Path, law: Any, build_paths: Any, *, own: bool) -> Report:
+        del build_paths, own
         floors.append(law.glibc)
         return good_tree(root, law)
 

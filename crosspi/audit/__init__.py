@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crosspi.audit.auditing import audit_tree, audit_wheel
     from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
-    from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report
+    from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report, Verdict
     from crosspi.audit.law import Dispatched, Law, Promises
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Law",
     "Promises",
     "Report",
+    "Verdict",
     "audit_elf",
     "audit_tree",
     "audit_wheel",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from packaging.version import Version
 
-from crosspi.audit.elf import MAGIC, BrokenElf, Elf, is_elf, read_header
+from crosspi.audit.elf import MAGIC, is_elf
 from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
 from crosspi.audit.findings import FileFacts, Finding, Report, Severity, finding
 from crosspi.audit.law import Law, Promises
+from crosspi.audit.loading import Linkage, Loader, linkage
 from crosspi.audit.wheelfile import Wheel, check_suffix, check_wheel, open_wheel
 from crosspi.errors import NotAWheelError
 
@@ -24,6 +25,7 @@ _FOREIGN = {
     b"\xce\xfa\xed\xfe": "a Mach-O file",
     b"\xcf\xfa\xed\xfe": "a Mach-O file",
 }
+_PRELOADS = re.compile(rb"\bCDLL\b|\bLoadLibrary\b|\bRTLD_GLOBAL\b")
 _EXTENSION = re.compile(r"\.(so|pyd|dll|dylib)(\.[\w.]+)?$")
 
 
@@ -32,38 +34,68 @@ def audit_wheel(
     law: Law,
     promises: Promises | None = None,
     build_paths: Sequence[str] = BUILD_PATHS,
+    *,
+    own: bool = False,
 ) -> Report:
-    """The verdict over a wheel; raises NotAWheelError where there is no wheel to judge."""
+    """The verdict over a wheel; raises NotAWheelError where there is no wheel to judge.
+
+    Args:
+        path: the wheel.
+        law: of the board that it is held to.
+        promises: what its recipe declares.
+        build_paths: folders whose names must not be in its files.
+        own: it is of our own making: what is our policy and no law is asked too.
+    """
     wheel = open_wheel(path)
     with wheel.archive:
-        return _audit_open_wheel(wheel, law, promises or Promises(), build_paths)
+        return _audit_open_wheel(wheel, law, promises or Promises(), build_paths, own)
 
 
 def _audit_open_wheel(
-    wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str]
+    wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str], own: bool
 ) -> Report:
-    findings = list(check_wheel(wheel, law))
+    findings = list(check_wheel(wheel, law, own=own))
     law = _honest_floor(wheel, law)
-    elves: list[str] = []
+    facts: list[FileFacts] = []
+    linkages: list[Linkage] = []
     for member in wheel.members:
+        name = member.filename
         head = b"" if member.is_dir() else wheel.head(member)
-        if head == MAGIC:
-            elves.append(member.filename)
-        else:
-            findings += _check_other(wheel, member.filename, head)
-    carried = {PurePosixPath(name).name for name in elves}
-    carried |= _sonames(wheel.read(name) for name in elves)
-    facts = []
-    for name in elves:
+        if head != MAGIC:
+            findings += _check_other(wheel, name, head)
+            continue
         data = wheel.read(name)
-        fact, found = audit_elf(data, name, law, promises, carried=carried, build_paths=build_paths)
+        fact, found = audit_elf(data, name, law, promises, build_paths=build_paths, own=own)
         facts.append(fact)
         findings += found
-        findings += _check_member(wheel, name, data, law)
-    findings += _check_kind(wheel, bool(elves))
+        link = linkage(data, name)
+        if link is not None:
+            linkages.append(link)
+            if name.endswith(".so"):
+                findings += check_suffix(wheel, name, tuple(link.exports), law.soabi)
+    findings += Loader(linkages, law, preloads=lambda: _preloads(wheel)).check()
+    findings += _check_house(linkages, law) if own else []
+    findings += _check_kind(wheel, bool(facts), own)
     findings += _check_glibc_tag(wheel, facts)
     findings += _check_promises(wheel.path.name, facts, promises)
     return Report(wheel.path.name, law.name, wheel.sha256, tuple(facts), _ordered(findings))
+
+
+def _preloads(wheel: Wheel) -> bool:
+    """Whether Python code in the wheel may load libraries before its modules need them."""
+    return any(
+        _PRELOADS.search(wheel.read(member))
+        for member in wheel.members
+        if member.filename.endswith(".py")
+    )
+
+
+def _check_house(files: Sequence[Linkage], law: Law) -> Iterator[Finding]:
+    """Our own files need less than the board has."""
+    for file in files:
+        beyond = [name for name in file.needed if name in law.needed and name not in law.house]
+        if law.house and beyond:
+            yield finding("house-needed", file.name, f"it needs {', '.join(beyond)}")
 
 
 def audit_tree(
@@ -71,22 +103,22 @@ def audit_tree(
     law: Law,
     promises: Promises | None = None,
     build_paths: Sequence[str] = BUILD_PATHS,
+    *,
+    own: bool = False,
 ) -> Report:
     """The verdict over every ELF file below a folder, e.g. a whole userland."""
     if not root.is_dir():
         raise NotAWheelError("there is no such folder", where=str(root), fix="give a folder")
     promises = promises or Promises()
-    files = list(_elf_files(root))
-    carried = {path.name for path in files}
-    carried |= _sonames(path.read_bytes() for path in files)
-    facts, findings = [], []
-    for path in files:
-        name = path.relative_to(root).as_posix()
-        fact, found = audit_elf(
-            path.read_bytes(), name, law, promises, carried=carried, build_paths=build_paths
-        )
+    facts, findings, linkages = [], [], []
+    for path in _elf_files(root):
+        name, data = path.relative_to(root).as_posix(), path.read_bytes()
+        fact, found = audit_elf(data, name, law, promises, build_paths=build_paths, own=own)
         facts.append(fact)
         findings += found
+        link = linkage(data, name)
+        linkages += [] if link is None else [link]
+    findings += Loader(linkages, law, anywhere=True).check()
     findings += _check_promises(str(root), facts, promises)
     return Report(str(root), law.name, "", tuple(facts), _ordered(findings))
 
@@ -106,30 +138,9 @@ def _elf_files(root: Path) -> Iterator[Path]:
                     yield path
 
 
-def _sonames(files: Iterable[bytes]) -> set[str]:
-    """The names under which some libraries are known to the loader."""
-    found: set[str] = set()
-    for data in files:
-        try:
-            found.add(Elf(data).soname)
-        except BrokenElf:
-            continue
-    return found - {""}
-
-
 def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
     unique = dict.fromkeys(findings)
     return tuple(sorted(unique, key=lambda item: (item.severity, item.file, item.code)))
-
-
-def _check_member(wheel: Wheel, name: str, data: bytes, law: Law) -> Iterator[Finding]:
-    try:
-        header = read_header(data)
-        exported = Elf(data).exported if header.is_arm32 else ()
-    except BrokenElf:
-        return
-    if name.endswith(".so"):
-        yield from check_suffix(wheel, name, exported, law.soabi)
 
 
 def _check_other(wheel: Wheel, name: str, head: bytes) -> Iterator[Finding]:
@@ -144,13 +155,14 @@ def _check_other(wheel: Wheel, name: str, head: bytes) -> Iterator[Finding]:
         yield finding("elf-broken", name, "it is called .so, and is no ELF file")
 
 
-def _check_kind(wheel: Wheel, has_elf: bool) -> Iterator[Finding]:
+def _check_kind(wheel: Wheel, has_elf: bool, own: bool) -> Iterator[Finding]:
     if wheel.is_any and has_elf:
         yield finding("any-with-elf", wheel.path.name, "its tag says any, and it holds ELF files")
     elif not wheel.is_any and not has_elf:
         platforms = ", ".join(sorted(wheel.platforms))
         text = f"it is for {platforms}, and holds no ELF file"
-        yield finding("platform-without-elf", wheel.path.name, text)
+        severity: Severity = "error" if own else "note"
+        yield finding("platform-without-elf", wheel.path.name, text, severity=severity)
     elif wheel.is_any:
         yield finding("pure-python", wheel.path.name, "it holds no machine code", severity="note")
 
@@ -164,10 +176,12 @@ def _promised_glibc(wheel: Wheel) -> list[Version]:
 def _honest_floor(wheel: Wheel, law: Law) -> Law:
     """The law for a wheel whose name asks for a newer glibc than the law's floor.
 
-    pip does not install it where the system's is older, so the name keeps the promise.
+    pip does not install it where the system's is older, so the name keeps the promise: if each of
+    the tags by which the board's pip takes it does.
     """
-    promised = _promised_glibc(wheel)
-    if not promised or min(promised) <= Version(law.glibc):
+    asked = [_manylinux_glibc(tag) for tag in wheel.platforms if law.accepts_platform(tag)]
+    promised = [version for version in asked if version is not None]
+    if not promised or len(promised) < len(asked) or min(promised) <= Version(law.glibc):
         return law
     return law.model_copy(update={"glibc": str(min(promised))})
 

@@ -33,7 +33,9 @@ DT_STRSZ, DT_INIT, DT_FINI, DT_SONAME, DT_RPATH = 10, 12, 13, 14, 15
 DT_REL, DT_RELSZ, DT_JMPREL, DT_INIT_ARRAY, DT_FINI_ARRAY = 17, 18, 23, 25, 26
 DT_INIT_ARRAYSZ, DT_FINI_ARRAYSZ, DT_RUNPATH = 27, 28, 29
 DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_RELRSZ, DT_RELR = 32, 33, 35, 36
+DT_VERSYM, DT_VERDEF, DT_VERDEFNUM = 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+DT_FLAGS_1, DF_1_PIE, STB_WEAK = 0x6FFFFFFB, 0x08000000, 2
 
 MAX_ENTRIES, MAX_VERSIONS = 4_000_000, 20_000
 MACHINES = {
@@ -127,6 +129,16 @@ class Relocations(NamedTuple):
     addresses: npt.NDArray[np.uint32]
     kinds: npt.NDArray[np.uint32]
     symbols: npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A dynamic symbol as the loader sees it; the version is '' where it has none."""
+
+    name: str
+    version: str
+    defined: bool
+    weak: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +303,24 @@ class Elf:
         return next(iter(self._dyn_strings(DT_SONAME)), "")
 
     @property
+    def rpath(self) -> tuple[str, ...]:
+        return _folders(self._dyn_strings(DT_RPATH))
+
+    @property
+    def runpath(self) -> tuple[str, ...]:
+        return _folders(self._dyn_strings(DT_RUNPATH))
+
+    @property
     def search_paths(self) -> tuple[str, ...]:
         """The folders of RPATH and RUNPATH."""
-        rows = self._dyn_strings(DT_RPATH) + self._dyn_strings(DT_RUNPATH)
-        return tuple(path for row in rows for path in row.split(":"))
+        return self.rpath + self.runpath
+
+    @property
+    def static(self) -> bool:
+        """A program that no loader touches: it passes nothing to anybody else's library."""
+        if self.header.kind == ET_REL or self.interpreter or self.needed:
+            return False
+        return self.header.kind == ET_EXEC or bool((self.dyn(DT_FLAGS_1) or 0) & DF_1_PIE)
 
     @property
     def interpreter(self) -> str:
@@ -313,6 +339,11 @@ class Elf:
 
     @cached_property
     def version_needs(self) -> tuple[VersionNeed, ...]:
+        return tuple(need for _, need in self._version_needs)
+
+    @cached_property
+    def _version_needs(self) -> tuple[tuple[int, VersionNeed], ...]:
+        """The needs by the number that symbols name them by."""
         addr, count = self.dyn(DT_VERNEED), self.dyn(DT_VERNEEDNUM)
         if addr is None or not count:
             return ()
@@ -321,8 +352,9 @@ class Elf:
             _version, number, file, aux, following = struct.unpack("<HHIII", self.load(addr, 16))
             library, entry = _string(self._dynstr, file), addr + aux
             for _ in range(number):
-                _hash, _flags, _other, name, step = struct.unpack("<IHHII", self.load(entry, 16))
-                found.append(VersionNeed(library, _string(self._dynstr, name)))
+                _hash, _flags, other, name, step = struct.unpack("<IHHII", self.load(entry, 16))
+                need = VersionNeed(library, _string(self._dynstr, name))
+                found.append((other & 0x7FFF, need))
                 if not step:
                     break
                 if len(found) > MAX_VERSIONS:
@@ -332,6 +364,38 @@ class Elf:
                 break
             addr += following
         return tuple(found)
+
+    @cached_property
+    def _own_versions(self) -> dict[int, str]:
+        """The versions that the file defines, by number (DT_VERDEF; the first is its name)."""
+        addr, count = self.dyn(DT_VERDEF), self.dyn(DT_VERDEFNUM)
+        found: dict[int, str] = {}
+        for _ in range(_bounded(count or 0) if addr is not None else 0):
+            assert addr is not None
+            _version, flags, number, _count, _hash, aux, following = struct.unpack(
+                "<HHHHIII", self.load(addr, 20)
+            )
+            if not flags & 1:
+                name = struct.unpack("<I", self.load(addr + aux, 4))[0]
+                found[number & 0x7FFF] = _string(self._dynstr, name)
+            if not following:
+                break
+            addr += following
+        return found
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """The dynamic symbols with their versions."""
+        symbols, table = self.dynamic_symbols, self.dyn(DT_VERSYM)
+        names = self._own_versions | {number: need.version for number, need in self._version_needs}
+        numbers: tuple[int, ...] = (1,) * len(symbols)
+        if table is not None:
+            numbers = struct.unpack(f"<{len(symbols)}H", self.load(table, 2 * len(symbols)))
+        return tuple(
+            Reference(s.name, names.get(n & 0x7FFF, ""), s.defined, s.bind == STB_WEAK)
+            for s, n in zip(symbols, numbers, strict=True)
+            if s.name and s.bind
+        )
 
     @cached_property
     def dynamic_symbols(self) -> tuple[Symbol, ...]:
@@ -432,6 +496,10 @@ class Elf:
                 table = self.load(addr, length // 4 * 4)
                 found += [value for (value,) in struct.iter_unpack("<I", table)]
         return tuple(value for value in found if value not in (0, 0xFFFFFFFF))
+
+
+def _folders(rows: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(path for row in rows for path in row.split(":"))
 
 
 def _string(table: bytes, start: int) -> str:

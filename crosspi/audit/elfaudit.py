@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-
-from packaging.version import Version
 
 from crosspi.audit.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
 from crosspi.audit.code import classes
@@ -21,9 +19,11 @@ from crosspi.audit.elf import (
 )
 from crosspi.audit.findings import FileFacts, Finding, Severity, finding
 from crosspi.audit.law import Law, Promises
+from crosspi.audit.loading import highest_glibc
 
 BUILD_PATHS = ("/work/", "/src/", "/build/")
 LOW_COVERAGE = 0.75
+_SOURCES = rb"c|cc|cpp|cxx|h|hh|hpp|inl|rs|go|py|pyx|f|f90|s|S"
 _SHOWN_SYMBOLS = 3
 
 
@@ -33,8 +33,8 @@ def audit_elf(
     law: Law,
     promises: Promises | None = None,
     *,
-    carried: Collection[str] = (),
     build_paths: Sequence[str] = BUILD_PATHS,
+    own: bool = False,
 ) -> tuple[FileFacts, list[Finding]]:
     """One ELF file: what it is, and what is wrong with it.
 
@@ -43,11 +43,11 @@ def audit_elf(
         name: what to call it in findings.
         law: the target's law.
         promises: what the recipe declares.
-        carried: names of the libraries that come with it.
         build_paths: folders whose names must not be in the file.
+        own: it is of our own making: what is our policy and no law is asked too.
     """
     try:
-        return _audit_arm(data, name, law, promises or Promises(), carried, build_paths)
+        return _audit_arm(data, name, law, promises or Promises(), build_paths, own)
     except BrokenElf as error:
         return (
             FileFacts(name, len(data), "unreadable"),
@@ -60,8 +60,8 @@ def _audit_arm(
     name: str,
     law: Law,
     promises: Promises,
-    carried: Collection[str],
     build_paths: Sequence[str],
+    own: bool,
 ) -> tuple[FileFacts, list[Finding]]:
     header = read_header(data)
     if not header.is_arm32 or header.machine_name != law.machine:
@@ -74,10 +74,10 @@ def _audit_arm(
     result = scan(elf, attributes)
     findings = [
         *_check_abi(elf, name, attributes),
-        *_check_attributes(name, attributes, law, promises),
+        *_check_attributes(elf, name, attributes, law, promises, own),
         *_check_instructions(name, attributes, result, law, promises),
-        *_check_loading(elf, name, law, carried),
-        *_check_paths(elf, name, build_paths),
+        *_check_stack(elf, name),
+        *_check_paths(elf, name, build_paths, own),
     ]
     arch, fp, simd = attributes.describe() if attributes else ("none declared", "", "")
     facts = FileFacts(
@@ -87,7 +87,7 @@ def _audit_arm(
         arch=arch,
         fp=fp,
         simd=simd,
-        glibc=_highest_glibc(elf, carried),
+        glibc=highest_glibc(elf),
         method=result.method,
         instructions=result.instructions,
         coverage=round(result.coverage, 4),
@@ -98,11 +98,14 @@ def _audit_arm(
 
 
 def _check_abi(elf: Elf, name: str, attributes: Attributes | None) -> Iterator[Finding]:
-    """EABI 5, and the hard-float ABI by the header or, where that says nothing, the attributes."""
+    """EABI 5, and the hard-float ABI by the header or, where that says nothing, the attributes.
+
+    A static program passes no floats to anybody else's library.
+    """
     header = elf.header
     if header.eabi != 5:
         yield finding("eabi-version", name, f"it is of EABI version {header.eabi}, not 5")
-    if header.kind == ET_REL:
+    if header.kind == ET_REL or elf.static:
         return
     declared = attributes is not None and attributes[VFP_ARGS] == 1
     hard = bool(header.flags & EF_ABI_HARD) or (not header.flags & EF_ABI_SOFT and declared)
@@ -112,10 +115,17 @@ def _check_abi(elf: Elf, name: str, attributes: Attributes | None) -> Iterator[F
 
 
 def _check_attributes(
-    name: str, attributes: Attributes | None, law: Law, promises: Promises
+    elf: Elf,
+    name: str,
+    attributes: Attributes | None,
+    law: Law,
+    promises: Promises,
+    own: bool,
 ) -> Iterator[Finding]:
     if attributes is None:
-        yield finding("attr-missing", name, "it has no .ARM.attributes")
+        # Go writes none. How a program passes floats to itself is its own business.
+        severity: Severity = "note" if elf.static and not own else "error"
+        yield finding("attr-missing", name, "it has no .ARM.attributes", severity=severity)
         return
     extra = promises.for_file(name)
     arch, fp, simd = attributes.describe()
@@ -194,63 +204,30 @@ def _short(symbol: str) -> str:
     return symbol if len(symbol) <= 60 else symbol[:57] + "..."
 
 
-def _check_loading(elf: Elf, name: str, law: Law, carried: Collection[str]) -> Iterator[Finding]:
-    """What the dynamic loader will look for."""
-    if elf.header.kind == ET_REL:
-        return
-    if elf.exec_stack is not False:
+def _check_stack(elf: Elf, name: str) -> Iterator[Finding]:
+    if elf.header.kind != ET_REL and elf.exec_stack is not False:
         why = "asks for an executable stack" if elf.exec_stack else "has no PT_GNU_STACK header"
         yield finding("exec-stack", name, f"it {why}")
-    for library in elf.needed:
-        if library not in law.needed and PurePosixPath(library).name not in carried:
-            text = f"it needs {library}, which not every board has, and which does not come with it"
-            yield finding("foreign-needed", name, text)
-    loader = PurePosixPath(elf.interpreter).name
-    if loader and loader not in law.needed and loader not in carried:
-        yield finding("foreign-needed", name, f"its loader is {elf.interpreter}")
-    floor = Version(law.glibc)
-    above, cxx = [], []
-    for need in elf.version_needs:
-        if need.library in carried:
-            continue
-        version = _glibc_version(need.version)
-        if need.version == "GLIBC_PRIVATE" or (version is not None and version > floor):
-            above.append(need.version)
-        elif need.version.startswith(("GLIBCXX_", "CXXABI_")):
-            cxx.append(need.version)
-    if above:
-        text = f"it needs {', '.join(above)}; the floor is {law.glibc}"
-        yield finding("glibc-floor", name, text)
-    if cxx:
-        yield finding("glibcxx-need", name, f"it needs {', '.join(cxx)} of the system's libstdc++")
 
 
-def _glibc_version(version: str) -> Version | None:
-    match = re.fullmatch(r"GLIBC_(\d+(?:\.\d+)*)", version)
-    return Version(match[1]) if match else None
+def _check_paths(elf: Elf, name: str, build_paths: Sequence[str], own: bool) -> Iterator[Finding]:
+    """RPATHs stay within the wheel; the names of build folders are nowhere in the file.
 
-
-def _highest_glibc(elf: Elf, carried: Collection[str]) -> str:
-    found = [
-        version
-        for need in elf.version_needs
-        if need.library not in carried and (version := _glibc_version(need.version)) is not None
-    ]
-    return str(max(found)) if found else ""
-
-
-def _check_paths(elf: Elf, name: str, build_paths: Sequence[str]) -> Iterator[Finding]:
-    """RPATHs stay within the wheel; the names of build folders are nowhere in the file."""
+    Of others' files only the names of sources are paths for sure, and they do no harm.
+    """
     folder = PurePosixPath(name).parent
     for path in elf.search_paths:
         if not _inside(folder, path):
             yield finding("rpath", name, f"its RPATH or RUNPATH has {path!r}")
+    rest = rb"[\w.][ -~]*" if own else rb"(?:[\w.+@-]+/)*[\w+@-]+\.(?:" + _SOURCES + rb")(?!\w)"
     for prefix in build_paths:
         # A name of its own, not the tail of a longer path or of a URL.
-        match = re.search(rb"(?<![\w.~/$}+-])" + re.escape(prefix.encode()) + rb"[ -~]*", elf.data)
+        match = re.search(rb"(?<![\w.~/$}+-])" + re.escape(prefix.encode()) + rest, elf.data)
         if match:
             text = f"it holds the path {match[0][:120].decode('ascii', 'replace')!r}"
-            yield finding("build-path", name, text, where=f"offset {match.start():#x}")
+            where = f"offset {match.start():#x}"
+            severity: Severity = "error" if own else "note"
+            yield finding("build-path", name, text, where=where, severity=severity)
 
 
 def _inside(folder: PurePosixPath, path: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from crosspi.audit.code import classes
 
+#: Of the report as JSON: raised when a field goes or means something else.
+SCHEMA = 1
 Severity = Literal["error", "note"]
 
 _TRAPS = "the program dies with 'Illegal instruction' when it gets there"
@@ -71,9 +73,22 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "pip installs the wheel on systems whose glibc is too old for it",
         "name the wheel by the manylinux tag of the glibc that it needs",
     ),
-    "glibcxx-need": (
-        'the import fails with "version `GLIBCXX_...\' not found" where libstdc++ is older',
-        "link the C++ library statically (zig does) or carry it in the wheel",
+    "gcc-floor": (
+        "the import fails with \"version `GLIBCXX_...' (or `GCC_...') not found\": "
+        "the system's gcc libraries are older",
+        "link libstdc++ and libgcc statically (zig does), or build with an older compiler",
+    ),
+    "house-needed": (
+        "it runs, as long as the system's library stays what it is",
+        "link the library statically, as everything else here (zig does)",
+    ),
+    "carried-not-found": (
+        _LOADER,
+        "link with -rpath,'$ORIGIN/...' to where the library lies, as auditwheel does",
+    ),
+    "undefined-symbol": (
+        "the import fails with 'undefined symbol'",
+        "link the library that has it: libatomic for __atomic_*, libgcc for __aeabi_* and __sync_*",
     ),
     "foreign-needed": (
         _LOADER,
@@ -86,6 +101,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "platform-tag": (
         "pip says 'is not a supported wheel on this platform'",
         "build for this target; a wheel for another platform cannot be renamed",
+    ),
+    "name-form": (
+        "nothing breaks: pip goes by the file's name, and that is right",
+        "let the build back end write the name",
     ),
     "tag-mismatch": (
         "pip installs by the file name what was built for something else",
@@ -112,9 +131,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "name the wheel for its platform (Root-Is-Purelib: false)",
     ),
     "platform-without-elf": (
-        "it is named for one platform and holds no machine code: the extension was not built, "
-        "and the package is slow or broken",
-        "look at why the build left the extension out; or name the wheel py3-none-any",
+        "pip installs it, and Python code runs; but if an extension was left out by the build, "
+        "the package is slow or broken",
+        "look at why there is no extension; or name the wheel py3-none-any",
     ),
     "promise-neon": (
         "the package works, and is several times slower than it should be",
@@ -189,7 +208,7 @@ class Report:
         return not self.errors
 
     def to_dict(self) -> dict[str, Any]:
-        return {"ok": self.ok, **asdict(self)}
+        return {"schema": SCHEMA, "ok": self.ok, **asdict(self)}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
@@ -213,6 +232,27 @@ class Report:
         told += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
         files = f"{len(self.files)} ELF file{'s' * (len(self.files) != 1)}"
         return ("passes" if self.ok else "FAILS") + f" ({', '.join([files, *told])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A wheel under the law of each board whose pip takes it."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(report.ok for report in self.reports)
+
+    def to_json(self) -> str:
+        """One report as it is, several in a list."""
+        if len(self.reports) == 1:
+            return self.reports[0].to_json()
+        data = {"schema": SCHEMA, "ok": self.ok, "reports": [r.to_dict() for r in self.reports]}
+        return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+    def to_text(self) -> str:
+        return "\n".join(report.to_text() for report in self.reports)
 
 
 def _table(files: Sequence[FileFacts]) -> list[str]:

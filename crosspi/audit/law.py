@@ -41,6 +41,9 @@ class Law(_Data):
     )
     glibc: str = Field(description="the glibc of the oldest system that must run it")
     needed: tuple[str, ...] = Field(description="libraries that every board has")
+    house: tuple[str, ...] = Field(
+        (), description="those of them that our own wheels may need; none: all of them"
+    )
     platform: str = Field(description="the platform tag of the wheels that are built")
     accepts: tuple[str, ...] = Field((), description="patterns of other good platform tags")
     soabi: str = Field(

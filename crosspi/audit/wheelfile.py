@@ -199,10 +199,10 @@ def _dist_info(path: Path, members: tuple[zipfile.ZipInfo, ...]) -> str:
     return folder
 
 
-def check_wheel(wheel: Wheel, law: Law) -> Iterator[Finding]:
+def check_wheel(wheel: Wheel, law: Law, *, own: bool = False) -> Iterator[Finding]:
     """Everything that a wheel says about itself, against itself and the law."""
     yield from check_names(wheel)
-    yield from check_tags(wheel)
+    yield from check_tags(wheel, own=own)
     yield from check_platform(wheel, law)
     yield from check_metadata(wheel)
     yield from check_record(wheel)
@@ -234,8 +234,12 @@ def check_names(wheel: Wheel) -> Iterator[Finding]:
             )
 
 
-def check_tags(wheel: Wheel) -> Iterator[Finding]:
-    """The tags in the file's name are those of WHEEL (PEP 427: "Tag is the wheel's expanded")."""
+def check_tags(wheel: Wheel, *, own: bool = False) -> Iterator[Finding]:
+    """The tags in the file's name are those of WHEEL (PEP 427: "Tag is the wheel's expanded").
+
+    Installers go by the name. That others' names speak of more generic Pythons than WHEEL, or of
+    another build number, harms nobody.
+    """
     headers, where = _headers(wheel, "WHEEL"), wheel.info("WHEEL")
     rows = [str(row).strip() for row in headers.get_all("Tag") or []]
     declared: set[Tag] = set()
@@ -245,15 +249,26 @@ def check_tags(wheel: Wheel) -> Iterator[Finding]:
         else:
             declared |= parse_tag(row)
     if declared != wheel.tags:
-        yield finding(
-            "tag-mismatch",
-            where,
-            f"the file's name says {_tag_list(wheel.tags)}, WHEEL {_tag_list(declared)}",
-        )
+        text = f"the file's name says {_tag_list(wheel.tags)}, WHEEL {_tag_list(declared)}"
+        if not own and _but_for_generic(declared) == _but_for_generic(wheel.tags):
+            yield finding("name-form", where, text, severity="note")
+        else:
+            yield finding("tag-mismatch", where, text)
     build = str(headers["Build"] or "").strip()
     if build != wheel.build:
         text = f"the file's name has build number {wheel.build!r}, WHEEL {build!r}"
-        yield finding("tag-mismatch", where, text)
+        if own or build:
+            yield finding("tag-mismatch", where, text)
+        else:
+            yield finding("name-form", where, text, severity="note")
+
+
+def _but_for_generic(tags: frozenset[Tag] | set[Tag]) -> set[tuple[str, str, str]]:
+    """The tags with all of py2, py3, py310 taken for one."""
+    return {
+        ("py" if tag.interpreter.startswith("py") else tag.interpreter, tag.abi, tag.platform)
+        for tag in tags
+    }
 
 
 def _tag_list(tags: frozenset[Tag] | set[Tag]) -> str:
@@ -294,9 +309,12 @@ def check_metadata(wheel: Wheel) -> Iterator[Finding]:
     except InvalidSpecifier as error:
         yield finding("metadata-invalid", where, f"Requires-Python cannot be read: {error}")
         return
-    for python in sorted(wheel.pythons):
-        if not _python_allowed(python, wheel.tags, spec):
-            yield finding("python-requires", where, f"it is for {python}, but requires {spec}")
+    refused = {p for p in wheel.pythons if not _python_allowed(p, wheel.tags, spec)}
+    if refused < wheel.pythons:
+        # py2.py3 stands for any Python: the requirement says which.
+        refused = {python for python in refused if not python.startswith("py")}
+    for python in sorted(refused):
+        yield finding("python-requires", where, f"it is for {python}, but requires {spec}")
 
 
 def _python_allowed(python: str, tags: frozenset[Tag], spec: SpecifierSet) -> bool:

@@ -177,6 +177,14 @@ def for_another_python_renamed(bench: Bench) -> Path:
     return renamed(bench.linked(), "cp311-cp311", "cp312-cp312")
 
 
+def carrying(bench: Bench, *options: str) -> Path:
+    """A wheel with a module and the library that it needs, in demo.libs/."""
+    library = bench.arm.library("libblas.so.3", "BLAS_1", "dgemm")
+    data = bench.arm.shared(Source("  b dgemm\n", links=(library,)), *options)
+    files = {MODULE: data, "demo.libs/libblas.so.3": Path(library).read_bytes()}
+    return make_wheel(bench.folder, files, tag=bench.board.tag)
+
+
 OLD = METADATA.replace(">=3.9", ">=3.4")
 OLD_MODULE = "m.cpython-34m-arm-linux-gnueabihf.so"
 V7_ATTRIBUTES = frozenset({"attr-arch", "attr-fp", "attr-simd", "attr-thumb2"})
@@ -288,10 +296,19 @@ FAULTS = (
         board=ARMV7,
     ),
     Fault(
-        "GLIBCXX needed",
-        "glibcxx-need",
-        lambda b: b.needing("libstdc++.so.6", "GLIBCXX_3.4.26"),
-        frozenset({"foreign-needed"}),
+        "GLIBCXX above the system's",
+        "gcc-floor",
+        lambda b: b.needing("libstdc++.so.6", "GLIBCXX_3.4.99"),
+    ),
+    Fault(
+        "a library that comes along, and that the loader does not find",
+        "carried-not-found",
+        lambda b: carrying(b, "--rpath=$ORIGIN/gone"),
+    ),
+    Fault(
+        "a symbol that no library has",
+        "undefined-symbol",
+        lambda b: b.linked(Source("  b __atomic_load_8\n"), "--unresolved-symbols=ignore-all"),
     ),
     Fault(
         "foreign library needed",
@@ -299,11 +316,6 @@ FAULTS = (
         lambda b: b.needing("libblas.so.3", "BLAS_1"),
     ),
     Fault("RPATH", "rpath", lambda b: b.linked(PLAIN, "--rpath=/opt/lib")),
-    Fault(
-        "absolute build path",
-        "build-path",
-        lambda b: b.linked(Source(extra='.section .rodata\n.asciz "/work/demo/m.c"\n')),
-    ),
     Fault(
         "executable stack",
         "exec-stack",
@@ -350,11 +362,6 @@ FAULTS = (
         "any-with-elf",
         lambda b: b.holding(b.arm.shared(), "m.so", tag="py3-none-any"),
     ),
-    Fault(
-        "no machine code in a wheel for a platform",
-        "platform-without-elf",
-        lambda b: b.holding(b"", "demo.py"),
-    ),
     # RECORD, METADATA, promises
     Fault(
         "RECORD mismatch",
@@ -382,6 +389,31 @@ FAULTS = (
         lambda b: b.linked(Source(arch="armv7-a", fpu="neon-vfpv4")),
         board=ARMV7,
         promises=Promises(neon=True),
+    ),
+)
+
+# What harms nobody, and is not how we build: of others' wheels a note, of our own an error.
+HOUSE = (
+    Fault(
+        "absolute build path",
+        "build-path",
+        lambda b: b.linked(Source(extra='.section .rodata\n.asciz "/work/demo/m.c"\n')),
+    ),
+    Fault(
+        "no machine code in a wheel for a platform",
+        "platform-without-elf",
+        lambda b: b.holding(b"", "demo.py"),
+    ),
+    Fault(
+        "a more generic name than WHEEL's",
+        "name-form",
+        lambda b: make_wheel(
+            b.folder,
+            {"demo/m.so": b.arm.shared()},
+            tag="py2.py3-none-linux_armv6l",
+            wheel_tag="py3-none-linux_armv6l",
+        ),
+        frozenset({"tag-mismatch"}),
     ),
 )
 
@@ -430,6 +462,23 @@ def test_a_bad_wheel_is_told(
     ]
 
 
+@pytest.mark.parametrize("fault", HOUSE, ids=lambda fault: fault.name)
+def test_what_is_only_our_policy(fault: Fault, arm: Toolbox, tmp_path: Path) -> None:
+    wheel = made(fault, arm, tmp_path)
+    others = audit_wheel(wheel, fault.board.law)
+    assert others.ok
+    assert [(item.code, item.severity) for item in others.findings] == [(fault.code, "note")]
+    own = audit_wheel(wheel, fault.board.law, own=True)
+    assert {item.code for item in own.errors} == (fault.along or {fault.code})
+
+
+def test_what_every_board_has_is_not_all_that_we_link_to(arm: Toolbox, tmp_path: Path) -> None:
+    wheel = Bench(arm, tmp_path, ARMV6).needing("libstdc++.so.6", "GLIBCXX_3.4.11")
+    assert audit_wheel(wheel, ARMV6.law).findings == ()
+    (error,) = audit_wheel(wheel, ARMV6.law, own=True).errors
+    assert (error.code, error.message) == ("house-needed", "it needs libstdc++.so.6")
+
+
 @pytest.mark.parametrize("fault", NOTES, ids=lambda fault: fault.name)
 def test_what_is_no_fault_is_a_note(fault: Fault, arm: Toolbox, tmp_path: Path) -> None:
     report = audit_wheel(made(fault, arm, tmp_path), fault.board.law)
@@ -447,7 +496,8 @@ def test_a_good_wheel_passes_and_runs(board: Board, arm: Toolbox, tmp_path: Path
 
 
 def test_every_code_has_a_wheel_that_provokes_it() -> None:
-    assert {fault.code for fault in (*FAULTS, *NOTES)} == set(CATALOGUE)
+    told = {fault.code for fault in (*FAULTS, *HOUSE, *NOTES)}
+    assert told | {"house-needed"} == set(CATALOGUE)
 
 
 def test_the_table_is_long_enough_and_without_repetition() -> None:
