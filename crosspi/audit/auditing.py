@@ -6,11 +6,14 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.version import Version
 
-from crosspi.audit.elf import MAGIC, is_elf
+from crosspi.audit.archives import MAGIC as ARCHIVE
+from crosspi.audit.archives import members
+from crosspi.audit.elf import BrokenElf, is_elf
 from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
 from crosspi.audit.findings import FileFacts, Finding, Report, Severity, finding
 from crosspi.audit.law import Law, Promises
@@ -51,34 +54,63 @@ def audit_wheel(
         return _audit_open_wheel(wheel, law, promises or Promises(), build_paths, own)
 
 
+@dataclass
+class _Files:
+    """What was found in the files so far."""
+
+    law: Law
+    promises: Promises
+    build_paths: Sequence[str]
+    own: bool
+    facts: list[FileFacts] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    linkages: list[Linkage] = field(default_factory=list)
+
+    def elf(self, data: bytes, name: str) -> Linkage | None:
+        """One ELF file; what the loader reads of it."""
+        facts, found = audit_elf(
+            data, name, self.law, self.promises, build_paths=self.build_paths, own=self.own
+        )
+        self.facts.append(facts)
+        self.findings += found
+        link = linkage(data, name)
+        self.linkages += [] if link is None else [link]
+        return link
+
+    def archive(self, data: bytes, name: str) -> None:
+        """The ELF files in a static library."""
+        try:
+            for member, body in members(data):
+                if is_elf(body):
+                    self.elf(body, f"{name}({member})")
+        except BrokenElf as error:
+            self.findings.append(finding("elf-broken", name, str(error)))
+
+
 def _audit_open_wheel(
     wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str], own: bool
 ) -> Report:
     findings = list(check_wheel(wheel, law, own=own))
     law = _honest_floor(wheel, law)
-    facts: list[FileFacts] = []
-    linkages: list[Linkage] = []
+    files = _Files(law, promises, build_paths, own)
     for member in wheel.members:
         name = member.filename
-        head = b"" if member.is_dir() else wheel.head(member)
-        if head != MAGIC:
-            findings += _check_other(wheel, name, head)
-            continue
-        data = wheel.read(name)
-        fact, found = audit_elf(data, name, law, promises, build_paths=build_paths, own=own)
-        facts.append(fact)
-        findings += found
-        link = linkage(data, name)
-        if link is not None:
-            linkages.append(link)
-            if name.endswith(".so"):
+        head = b"" if member.is_dir() else wheel.head(member, len(ARCHIVE))
+        if is_elf(head):
+            link = files.elf(wheel.read(name), name)
+            if link is not None and name.endswith(".so"):
                 findings += check_suffix(wheel, name, tuple(link.exports), law.soabi)
-    findings += Loader(linkages, law, preloads=lambda: _preloads(wheel)).check()
-    findings += _check_house(linkages, law) if own else []
-    findings += _check_kind(wheel, bool(facts), own)
-    findings += _check_glibc_tag(wheel, facts)
-    findings += _check_promises(wheel.path.name, facts, promises)
-    return Report(wheel.path.name, law.name, wheel.sha256, tuple(facts), _ordered(findings))
+        elif head == ARCHIVE:
+            files.archive(wheel.read(name), name)
+        else:
+            findings += _check_other(wheel, name, head)
+    findings += files.findings
+    findings += Loader(files.linkages, law, preloads=lambda: _preloads(wheel)).check()
+    findings += _check_house(files.linkages, law) if own else []
+    findings += _check_kind(wheel, bool(files.facts), own)
+    findings += _check_glibc_tag(wheel, files.facts)
+    findings += _check_promises(wheel.path.name, files.facts, promises)
+    return Report(wheel.path.name, law.name, wheel.sha256, tuple(files.facts), _ordered(findings))
 
 
 def _preloads(wheel: Wheel) -> bool:
@@ -110,17 +142,12 @@ def audit_tree(
     if not root.is_dir():
         raise NotAWheelError("there is no such folder", where=str(root), fix="give a folder")
     promises = promises or Promises()
-    facts, findings, linkages = [], [], []
+    files = _Files(law, promises, build_paths, own)
     for path in _elf_files(root):
-        name, data = path.relative_to(root).as_posix(), path.read_bytes()
-        fact, found = audit_elf(data, name, law, promises, build_paths=build_paths, own=own)
-        facts.append(fact)
-        findings += found
-        link = linkage(data, name)
-        linkages += [] if link is None else [link]
-    findings += Loader(linkages, law, anywhere=True).check()
-    findings += _check_promises(str(root), facts, promises)
-    return Report(str(root), law.name, "", tuple(facts), _ordered(findings))
+        files.elf(path.read_bytes(), path.relative_to(root).as_posix())
+    findings = [*files.findings, *Loader(files.linkages, law, anywhere=True).check()]
+    findings += _check_promises(str(root), files.facts, promises)
+    return Report(str(root), law.name, "", tuple(files.facts), _ordered(findings))
 
 
 def _elf_files(root: Path) -> Iterator[Path]:
@@ -145,7 +172,7 @@ def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _check_other(wheel: Wheel, name: str, head: bytes) -> Iterator[Finding]:
     """Files of other systems; Python's own launchers for Windows may lie in any wheel."""
-    kind = _FOREIGN.get(head) or _FOREIGN.get(head[:2])
+    kind = _FOREIGN.get(head[:4]) or _FOREIGN.get(head[:2])
     if kind and (_EXTENSION.search(name) or not wheel.is_any):
         severity: Severity = "note" if wheel.is_any or name.endswith(".exe") else "error"
         yield finding("foreign-machine", name, f"it is {kind}", severity=severity)

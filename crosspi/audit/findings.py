@@ -12,6 +12,10 @@ from crosspi.audit.code import classes
 #: Of the report as JSON: raised when a field goes or means something else.
 SCHEMA = 1
 Severity = Literal["error", "note"]
+#: Whether it is so, or only looks so: code that nothing is known to lead to may be data.
+Certainty = Literal["certain", "unclear"]
+#: Of a file whose code was looked at to this share, its instructions are known.
+SEEN = 0.9
 
 _TRAPS = "the program dies with 'Illegal instruction' when it gets there"
 _LOADER = "the import fails: the loader does not find what the file asks for"
@@ -161,14 +165,21 @@ class Finding:
     board: str
     fix: str
     severity: Severity = "error"
+    certainty: Certainty = "certain"
 
 
 def finding(
-    code: str, file: str, message: str, *, where: str = "", severity: Severity = "error"
+    code: str,
+    file: str,
+    message: str,
+    *,
+    where: str = "",
+    severity: Severity = "error",
+    certainty: Certainty = "certain",
 ) -> Finding:
     """A finding with the catalogue's words for its code."""
     board, fix = CATALOGUE[code]
-    return Finding(code, file, message, where, board, fix, severity)
+    return Finding(code, file, message, where, board, fix, severity, certainty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +218,32 @@ class Report:
     def ok(self) -> bool:
         return not self.errors
 
+    @property
+    def unseen(self) -> tuple[FileFacts, ...]:
+        """The files of whose code too little was looked at to know it."""
+        return tuple(facts for facts in self.files if facts.method and facts.coverage < SEEN)
+
+    @property
+    def verdict(self) -> str:
+        """`proven` or `refused`; `undecided` where the evidence for neither is enough."""
+        if any(item.certainty == "certain" for item in self.errors):
+            return "refused"
+        return "undecided" if self.errors or self.unseen else "proven"
+
+    @property
+    def evidence(self) -> str:
+        """What the verdict rests on, in words."""
+        told = []
+        for method in dict.fromkeys(facts.method for facts in self.files if facts.method):
+            files = [facts for facts in self.files if facts.method == method]
+            least = min(facts.coverage for facts in files)
+            more = " or more" if least < 1 else ""
+            told.append(f"the code of {_files(len(files))} by {method} ({least:.0%}{more} of it)")
+        return ", ".join(told) or "no machine code"
+
     def to_dict(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "ok": self.ok, **asdict(self)}
+        about = {"verdict": self.verdict, "evidence": self.evidence}
+        return {"schema": SCHEMA, "ok": self.ok, **about, **asdict(self)}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
@@ -220,6 +255,7 @@ class Report:
             lines.append(f"law     {self.law}")
         if self.sha256:
             lines.append(f"sha256  {self.sha256}")
+        lines.append(f"seen    {self.evidence}")
         if self.files:
             lines += ["", *_table(self.files)]
         for item in self.findings:
@@ -230,8 +266,13 @@ class Report:
         notes = len(self.findings) - len(self.errors)
         told = [f"{len(self.errors)} error{'s' * (len(self.errors) != 1)}"] if self.errors else []
         told += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
-        files = f"{len(self.files)} ELF file{'s' * (len(self.files) != 1)}"
-        return ("passes" if self.ok else "FAILS") + f" ({', '.join([files, *told])})"
+        words = {"proven": "passes", "refused": "FAILS", "undecided": "passes, not proven"}
+        word = words[self.verdict] if self.ok or self.verdict == "refused" else "UNDECIDED"
+        return f"{word} ({', '.join([_files(len(self.files)), *told])})"
+
+
+def _files(number: int) -> str:
+    return f"{number} ELF file{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +320,9 @@ def _table(files: Sequence[FileFacts]) -> list[str]:
 
 def _show(item: Finding) -> list[str]:
     place = f"{item.file} at {item.where}" if item.where else item.file
+    doubt = " (unclear: nothing is known to lead there)" if item.certainty == "unclear" else ""
     return [
-        f"{item.severity} {item.code}: {item.message}",
+        f"{item.severity} {item.code}: {item.message}{doubt}",
         f"  where: {place}",
         f"  board: {item.board}",
         f"  fix:   {item.fix}",
