@@ -98,14 +98,17 @@ def matrix(
     help={
         "wheel": "any wheel file",
         "target": "the board it is held to; default: the one its name says",
+        "run": "try its programs and modules on the emulated board too",
         "json": RUNNING["json"],
     },
 )
-def audit(_context: Context, wheel: str, target: str = "", json: bool = False) -> None:
+def audit(
+    _context: Context, wheel: str, target: str = "", run: bool = False, json: bool = False
+) -> None:
     """Check a wheel's machine code against a board: invoke audit any.whl --target pi3"""
     from crosspi import commands
 
-    commands.audit(wheel, target, json=json)
+    commands.audit(wheel, target, json=json, run=run)
 
 
 @task(iterable=LISTS, help={**SELECTION, **RUNNING, "level": "default or full"})

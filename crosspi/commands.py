@@ -26,6 +26,7 @@ from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
 from crosspi.sources.spec import Source
 from crosspi.targets import split_words
+from crosspi.trial.running import try_wheel
 
 LEVELS = ("default", "full")
 
@@ -146,9 +147,10 @@ def smoke(
                 raise outcome.error
 
 
-def audit(wheel: str, target: str, *, json: bool) -> None:
-    """Audit any wheel."""
+def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
+    """Audit any wheel; with `run`, try its programs and modules on the emulated boards too."""
     from crosspi.audit import Verdict, audit_wheel
+    from crosspi.audit.trials import decide
 
     with session(json=json) as project:
         path = Path(wheel)
@@ -161,15 +163,17 @@ def audit(wheel: str, target: str, *, json: bool) -> None:
         )
         promises = promises_for(path, project.paths.dist)
         own = promises is not None
-        found = Verdict(
-            tuple(
-                audit_wheel(path, law_of(path, toolchain, project.targets), promises, own=own)
-                for toolchain in toolchains
-            )
-        )
+        reports = []
+        for toolchain in toolchains:
+            law = law_of(path, toolchain, project.targets)
+            judged = audit_wheel(path, law, promises, own=own)
+            if run:
+                judged = decide(judged, try_wheel(project, path, toolchain))
+            reports.append(judged)
+        found = Verdict(tuple(reports))
         sys.stdout.write((found.to_json() if json else found.to_text()) + "\n")
         if not found.ok:
-            broken = [report.law for report in found.reports if not report.ok]
+            broken = [judged.law for judged in found.reports if not judged.ok]
             raise AuditError(
                 f"{path.name} breaks the law of {' and of '.join(broken)}",
                 where=wheel,

@@ -52,6 +52,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "one object was built with other flags, or has assembler with its own .arch or .fpu: "
         "find it by the function named here",
     ),
+    "trapped": (
+        "what was tried on the emulated board happens on the real one",
+        _REBUILD + "; the findings about its instructions name the function",
+    ),
     "isa-unreached": (
         "a part of the file's code could not be told from data, and was not looked at",
         "audit the file before it is stripped: its mapping symbols say what is code",
@@ -198,6 +202,7 @@ class FileFacts:
     coverage: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     dispatched: dict[str, str] = field(default_factory=dict)
+    trials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,8 @@ class Report:
             least = min(facts.coverage for facts in files)
             more = " or more" if least < 1 else ""
             told.append(f"the code of {_files(len(files))} by {method} ({least:.0%}{more} of it)")
+        tried = sum(bool(facts.trials) for facts in self.files)
+        told += [f"{_files(tried)} tried on the emulated board"] if tried else []
         return ", ".join(told) or "no machine code"
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,6 +265,9 @@ class Report:
         lines.append(f"seen    {self.evidence}")
         if self.files:
             lines += ["", *_table(self.files)]
+        tried = [f"{facts.file}: {words}" for facts in self.files for words in facts.trials]
+        if tried:
+            lines += ["", *tried]
         for item in self.findings:
             lines += ["", *_show(item)]
         return "\n".join(lines) + "\n"

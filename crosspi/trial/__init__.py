@@ -1,0 +1,1 @@
+"""What is in a wheel, run on the emulated board: evidence where the audit cannot decide."""
