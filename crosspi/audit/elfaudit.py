@@ -17,7 +17,7 @@ from crosspi.audit.elf import (
     Elf,
     read_header,
 )
-from crosspi.audit.findings import FileFacts, Finding, Severity, finding
+from crosspi.audit.findings import SEEN, FileFacts, Finding, Severity, finding
 from crosspi.audit.law import Law, Promises
 from crosspi.audit.loading import highest_glibc
 
@@ -72,10 +72,15 @@ def _audit_arm(
     elf = Elf(data)
     attributes = read_attributes(elf)
     result = scan(elf, attributes)
+    instructions = list(_check_instructions(name, attributes, result, law, promises))
+    foreign = any(item.severity == "error" for item in instructions)
+    # What is declared is the most that one object of it may hold. Where the code was looked at and
+    # holds none of it, others' files may say so; ours would be made with the wrong flags.
+    declared: Severity = "error" if own or foreign or result.coverage < SEEN else "note"
     findings = [
         *_check_abi(elf, name, attributes),
-        *_check_attributes(elf, name, attributes, law, promises, own),
-        *_check_instructions(name, attributes, result, law, promises),
+        *_check_attributes(elf, name, attributes, law, promises, own, declared),
+        *instructions,
         *_check_stack(elf, name),
         *_check_paths(elf, name, build_paths, own),
     ]
@@ -121,24 +126,31 @@ def _check_attributes(
     law: Law,
     promises: Promises,
     own: bool,
+    severity: Severity,
 ) -> Iterator[Finding]:
     if attributes is None:
         # Go writes none. How a program passes floats to itself is its own business.
-        severity: Severity = "note" if elf.static and not own else "error"
-        yield finding("attr-missing", name, "it has no .ARM.attributes", severity=severity)
+        missing: Severity = "note" if elf.static and not own else "error"
+        yield finding("attr-missing", name, "it has no .ARM.attributes", severity=missing)
         return
     extra = promises.for_file(name)
     arch, fp, simd = attributes.describe()
     cpu = attributes.texts.get(CPU_NAME, "")
+    told: list[tuple[str, str]] = []
     if attributes.arch not in {*law.arch_tags, *(t for e in extra for t in e.arch_tags)}:
         made = f" ({cpu})" if cpu else ""
-        yield finding("attr-arch", name, f"it is declared for {arch}{made}")
+        told.append(("attr-arch", f"it is declared for {arch}{made}"))
     if attributes.fp not in {*law.fp_arch, *(t for e in extra for t in e.fp_arch)}:
-        yield finding("attr-fp", name, f"it is declared for floating point {fp}")
+        told.append(("attr-fp", f"it is declared for floating point {fp}"))
     if attributes.simd not in {*law.simd, *(t for e in extra for t in e.simd)}:
-        yield finding("attr-simd", name, f"it is declared for SIMD {simd}")
+        told.append(("attr-simd", f"it is declared for SIMD {simd}"))
     if attributes.thumb2 and not law.thumb2:
-        yield finding("attr-thumb2", name, "it is declared to hold Thumb-2 code")
+        told.append(("attr-thumb2", "it is declared to hold Thumb-2 code"))
+    for code, text in told:
+        text += (
+            "" if severity == "error" else "; of what that allows, the board has all that is used"
+        )
+        yield finding(code, name, text, severity=severity)
 
 
 def _check_instructions(
@@ -218,7 +230,9 @@ def _check_paths(elf: Elf, name: str, build_paths: Sequence[str], own: bool) -> 
     folder = PurePosixPath(name).parent
     for path in elf.search_paths:
         if not _inside(folder, path):
-            yield finding("rpath", name, f"its RPATH or RUNPATH has {path!r}")
+            # What is not found for it is a finding of its own.
+            text = f"its RPATH or RUNPATH has {path!r}"
+            yield finding("rpath", name, text, severity="error" if own else "note")
     rest = rb"[\w.][ -~]*" if own else rb"(?:[\w.+@-]+/)*[\w+@-]+\.(?:" + _SOURCES + rb")(?!\w)"
     for prefix in build_paths:
         # A name of its own, not the tail of a longer path or of a URL.

@@ -1,6 +1,6 @@
 """Makes the lists of symbols in `data/` from Debian's armhf packages.
 
-    python -m crosspi.audit.extract FOLDER libc6_….deb libstdc++6_….deb libgcc-s1_….deb
+    python -m crosspi.audit.extract FOLDER libc6_….deb libstdc++6_….deb libgcc-s1_….deb …
 
 For each library that the law knows (`LIBRARIES`), FOLDER gets a file of its name: the versions in
 brackets, below each the symbols that have it. Symbols are never taken out of these libraries, and
@@ -20,6 +20,7 @@ from crosspi.audit.elf import Elf
 
 LIBRARIES = (
     "ld-linux-armhf.so.3",
+    "libatomic.so.1",
     "libc.so.6",
     "libdl.so.2",
     "libgcc_s.so.1",

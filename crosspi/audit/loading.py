@@ -139,16 +139,29 @@ class Loader:
         for file in self.files:
             yield from self._check_versions(file)
             yield from self._check_interpreter(file)
-        wanted = {name for file in self.files for name in file.needed}
-        seen: set[tuple[str, str]] = set()
-        # Modules and programs first: what is said of a library there is said better.
-        for file in sorted(self.files, key=lambda f: not (f.module or f.program)):
-            if file.static or not (file.module or file.program or file.names.isdisjoint(wanted)):
-                continue
-            for found in self._check_start(file):
-                if (found.file, found.message) not in seen:
-                    seen.add((found.file, found.message))
+        told: set[tuple[str, str]] = set()
+        for process in self._processes():
+            for found in self._check_process(process):
+                if (found.file, found.message) not in told:
+                    told.add((found.file, found.message))
                     yield found
+
+    def _processes(self) -> Iterator[_Process]:
+        """What is loaded by itself, with what is loaded for it.
+
+        Modules and programs first: what is said of a library there is said best. Then libraries
+        that no file names: somebody opens them. Last, those that only name each other.
+        """
+        wanted = {name for file in self.files for name in file.needed}
+        files = [file for file in self.files if not file.static]
+        starts = [file for file in files if file.module or file.program]
+        opened = [file for file in files if file.names.isdisjoint(wanted)]
+        seen: set[str] = set()
+        for file in (*starts, *opened, *(f for f in files if not (f.module or f.program))):
+            if file.name not in seen or file.module or file.program:
+                process = self._load(file)
+                seen |= {other.name for other in process.files}
+                yield process
 
     def _check_interpreter(self, file: Linkage) -> Iterator[Finding]:
         loader = file.interpreter
@@ -181,8 +194,8 @@ class Loader:
         """The C library is the law's, which may be older than the system."""
         return self.system.model_copy(update={"glibc": self.law.glibc}).has(version)
 
-    def _check_start(self, start: Linkage) -> Iterator[Finding]:
-        process = self._load(start)
+    def _check_process(self, process: _Process) -> Iterator[Finding]:
+        start = process.files[0]
         certain = start.module or start.program
         for file, library in process.missing:
             yield self._not_found(file, library, certain=certain)

@@ -25,8 +25,8 @@ V7_SOURCE = Source(arch="armv7-a", fpu="neon-vfpv4")
 
 
 def told(data: bytes, law: Law = V6, promises: Promises | None = None) -> set[str]:
-    """The codes of a file's errors."""
-    _, findings = audit_elf(data, MODULE, law, promises)
+    """The codes of the errors in a file of our own."""
+    _, findings = audit_elf(data, MODULE, law, promises, own=True)
     return {item.code for item in findings if item.severity == "error"}
 
 
@@ -99,6 +99,26 @@ def test_damaged_elf_is_told_without_a_traceback(arm: Toolbox) -> None:
         told(data[:at])
 
 
+def severities(data: bytes) -> dict[str, str]:
+    """What is said of a file of somebody else."""
+    return {item.code: item.severity for item in audit_elf(data, MODULE, V6)[1]}
+
+
+def test_what_is_only_declared_is_a_note_of_others_files(arm: Toolbox) -> None:
+    """One object with other flags is enough for the linker; the code is what runs."""
+    data = arm.shared(V7_SOURCE)
+    notes = dict.fromkeys(("attr-arch", "attr-fp", "attr-simd", "attr-thumb2"), "note")
+    assert severities(data) == notes
+    foreign = arm.shared(Source(words(0xF2220844) + RETURN, arch="armv7-a", fpu="neon-vfpv4"))
+    assert set(severities(foreign).values()) == {"error"}
+
+
+def test_what_is_declared_counts_where_the_code_was_not_seen(arm: Toolbox) -> None:
+    body = RETURN + "  .word 0xffffffff\n" * 64
+    data = arm.shared(Source(body, arch="armv7-a", fpu="neon"), strip=True)
+    assert severities(data)["attr-arch"] == "error"
+
+
 # the other law, promises
 
 
@@ -166,7 +186,7 @@ def test_tree(arm: Toolbox, tmp_path: Path) -> None:
     (tmp_path / "lib" / "bad.so").write_bytes(arm.shared(V7_SOURCE))
     (tmp_path / "lib" / "link.so").symlink_to("bad.so")
     (tmp_path / "text").write_text("x")
-    report = audit_tree(tmp_path, V6)
+    report = audit_tree(tmp_path, V6, own=True)
     assert [facts.file for facts in report.files] == ["lib/bad.so", "lib/good.so"]
     assert {item.file for item in report.findings} == {"lib/bad.so"}
 

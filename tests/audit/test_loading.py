@@ -114,6 +114,15 @@ def test_a_library_that_nobody_has(arm: Toolbox, tmp_path: Path) -> None:
     assert findings(make_wheel(tmp_path, files)) == [("error", "foreign-needed")]
 
 
+def test_libraries_that_name_only_each_other_are_looked_at(arm: Toolbox, tmp_path: Path) -> None:
+    stub = library(arm, "one.so.1", "one")
+    two = library(arm, "two.so.1", "two", stub, library(arm, "foo.so.1", "foo"))
+    one = library(arm, "one.so.1", "one", two)
+    files = {f"demo.libs/{Path(p).name}": Path(p).read_bytes() for p in (one, two)}
+    files[MODULE] = arm.shared()
+    assert ("error", "foreign-needed") in findings(make_wheel(tmp_path, files))
+
+
 def test_in_a_whole_system_a_library_is_found_wherever_it_lies(
     arm: Toolbox, tmp_path: Path
 ) -> None:

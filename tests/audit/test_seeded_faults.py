@@ -255,9 +255,6 @@ FAULTS = (
         V7_ATTRIBUTES - {"attr-arch"} | {"isa-neon"},
         foreign=True,
     ),
-    declaring("VFPv3 declared", "attr-fp", 10, 3),
-    declaring("NEON declared", "attr-simd", 12, 1),
-    declaring("Thumb-2 declared", "attr-thumb2", 9, 2),
     Fault(
         "build attributes missing",
         "attr-missing",
@@ -315,7 +312,6 @@ FAULTS = (
         "foreign-needed",
         lambda b: b.needing("libblas.so.3", "BLAS_1"),
     ),
-    Fault("RPATH", "rpath", lambda b: b.linked(PLAIN, "--rpath=/opt/lib")),
     Fault(
         "executable stack",
         "exec-stack",
@@ -394,6 +390,10 @@ FAULTS = (
 
 # What harms nobody, and is not how we build: of others' wheels a note, of our own an error.
 HOUSE = (
+    declaring("VFPv3 declared", "attr-fp", 10, 3),
+    declaring("NEON declared", "attr-simd", 12, 1),
+    declaring("Thumb-2 declared", "attr-thumb2", 9, 2),
+    Fault("RPATH", "rpath", lambda b: b.linked(PLAIN, "--rpath=/opt/lib")),
     Fault(
         "absolute build path",
         "build-path",
