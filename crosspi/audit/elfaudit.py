@@ -17,7 +17,7 @@ from crosspi.audit.elf import (
     Elf,
     read_header,
 )
-from crosspi.audit.findings import SEEN, FileFacts, Finding, Severity, finding
+from crosspi.audit.findings import SEEN, Certainty, FileFacts, Finding, Severity, finding
 from crosspi.audit.law import Law, Promises
 from crosspi.audit.loading import highest_glibc
 
@@ -158,6 +158,7 @@ def _check_instructions(
 ) -> Iterator[Finding]:
     """One finding for each forbidden class, and one where the attributes kept silent about it."""
     lies: list[str] = []
+    sure = False
     granted = classes.granted(attributes) if attributes else classes.ALL
     rules: tuple[tuple[tuple[str, ...], Severity], ...] = (
         (law.instructions, "error"),
@@ -170,30 +171,41 @@ def _check_instructions(
             found = _forbidden(name, kind, result, promises)
             if found is None:
                 continue
-            text, where = found
-            yield finding(f"isa-{kind}", name, text, where=where, severity=severity)
+            text, where, certainty = found
+            yield finding(
+                f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
+            )
             if severity == "error" and not classes.BITS[kind] & granted:
+                sure = sure or certainty == "certain"
                 lies.append(f"{classes.WORDS[kind]} at {where}")
     if lies and attributes:
         arch, fp, simd = attributes.describe()
         text = f"it declares {arch}, floating point {fp}, SIMD {simd}, and holds {'; '.join(lies)}"
-        yield finding("attr-lies", name, text, where=lies[0].split(" at ", 1)[1])
+        where = lies[0].split(" at ", 1)[1]
+        lying: Certainty = "certain" if sure else "unclear"
+        yield finding("attr-lies", name, text, where=where, certainty=lying)
     if result.coverage < LOW_COVERAGE:
         text = f"{result.coverage:.0%} of its code was reached by following the execution"
         blind: Severity = "note" if result.instructions else "error"
         yield finding("isa-unreached", name, text, severity=blind)
 
 
-def _forbidden(name: str, kind: str, result: Scan, promises: Promises) -> tuple[str, str] | None:
-    """What to say about the instructions of a class that no promise covers, or None."""
+def _forbidden(
+    name: str, kind: str, result: Scan, promises: Promises
+) -> tuple[str, str, Certainty] | None:
+    """What to say about the instructions of a class that no promise covers, or None.
+
+    It is unclear where nothing is known to lead to any of them: they may be data.
+    """
     covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
-    count, first = 0, None
+    count, first, sure = 0, None, False
     symbols: dict[str, None] = {}
     for hit in result.hits(classes.BITS[kind]):
         symbol = result.names.symbol(hit)
         if any(entry.covers_symbol(symbol) for entry in covers):
             continue
         first = first or hit
+        sure = sure or not hit.guessed
         count += 1
         if symbol:
             symbols[symbol] = None
@@ -209,7 +221,8 @@ def _forbidden(name: str, kind: str, result: Scan, promises: Promises) -> tuple[
         shown = ", ".join(named[:_SHOWN_SYMBOLS])
         text += f"; in {shown}" + (f" and {more} more functions" if more > 0 else "")
     symbol = result.names.symbol(first)
-    return text, f"{first.addr:#x}" + (f" ({_short(symbol)})" if symbol else "")
+    where = f"{first.addr:#x}" + (f" ({_short(symbol)})" if symbol else "")
+    return text, where, "certain" if sure else "unclear"
 
 
 def _short(symbol: str) -> str:
