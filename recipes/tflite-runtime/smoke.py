@@ -23,6 +23,7 @@ import tflite_runtime
 from tflite_runtime.interpreter import Interpreter, OpResolverType
 
 import models
+import once_broken
 
 WITHOUT_DELEGATES = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
@@ -471,6 +472,19 @@ def test_intermediate_tensors(case):
             case.note('%s_%s' % (name, label), case.close(
                 interpreter.get_tensor(by_name[label]).astype('f8'), layer, rtol=1e-5,
                 atol=1e-5 if net is models.FloatNet else 1, what='%s of %s' % (label, name)))
+
+
+# ---- Faults of wheels that were published --------------------------------------------------------
+
+
+def test_depthwise_5x5(case):
+    """A float 5x5 depthwise convolution: on ARMv6, allocating its tensors never ended."""
+    once_broken.check(case, 'depthwise_5x5.tflite', atol=1e-5)
+
+
+def test_conv_one_pixel_int8(case):
+    """An int8 convolution to one pixel: on a Cortex-A7 it died of SIGSEGV."""
+    once_broken.check(case, 'conv_one_pixel_int8.tflite', atol=1)
 
 
 # ---- numpy ---------------------------------------------------------------------------------------

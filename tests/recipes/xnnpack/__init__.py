@@ -1,0 +1,1 @@
+"""XNNPACK's tables of kernels, read and held against the kernels' names (see `tables`, `rules`)."""
