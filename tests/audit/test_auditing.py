@@ -218,3 +218,14 @@ def test_code_that_chooses_its_cpu_is_no_finding(arm: Toolbox) -> None:
     body = f"  mcr p15, 0, r0, c7, c10, 5\n{RETURN}{words(0xF57FF05B)}{RETURN}"
     _, findings = audit_elf(arm.shared(Source(body)), "m.so", V6)
     assert findings == []
+
+
+@pytest.mark.parametrize(("first", "certainty"), [((), "unclear"), ((0xF2220844,), "certain")])
+def test_code_that_nothing_is_known_to_lead_to_is_unclear(
+    arm: Toolbox, first: tuple[int, ...], certainty: str
+) -> None:
+    """Behind a function's end: it looks like another function, and may be data."""
+    behind = f"  .word 0\n  push {{r4, lr}}\n{words(0xF2220844)}  pop {{r4, pc}}\n"
+    data = arm.shared(Source(words(*first) + RETURN + behind), strip=True)
+    found = {item.code: item.certainty for item in audit_elf(data, MODULE, V6)[1]}
+    assert found["isa-neon"] == found["attr-lies"] == certainty
