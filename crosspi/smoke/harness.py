@@ -21,7 +21,7 @@ test hangs in C code and holds Python's lock. Python's stack is printed before (
 and the run is over: what would come after a hang in this process proves nothing.
 
 Written while it runs, so that after a death by SIGILL or SIGSEGV the host knows which test it was:
-`RESULTS.jsonl`, one JSON object a line, `event` = run | start | end | done. At the end, atomically:
+`RESULTS.jsonl`, one JSON object a line, `event` = run | start | step | end | done. At the end, atomically:
 `RESULTS.json`. A `start` without its `end` is the test that killed the process; a RESULTS.json
 from a process that did not exit by itself means that it died, or hung, when Python shut down:
 the pseudo test `(exit)`.
@@ -50,7 +50,7 @@ LEVELS = ('default', 'full')
 EXIT_PASSED, EXIT_FAILED, EXIT_MISUSE = 0, 1, 2
 IMPORT = '(import)'  # the pseudo test that is the loading of SMOKE.PY itself
 EXIT = '(exit)'  # and the one that is the end of Python
-#: Seconds that a test may take: generous, since an emulator on a busy machine is slow.
+# Seconds that a test may take: generous, since an emulator on a busy machine is slow.
 LIMITS = {'default': 300, 'full': 3600}
 EXIT_LIMIT = 120
 
@@ -72,10 +72,11 @@ class Skip(Exception):
 class Case(object):
     """What a test is given: its data folders, its checks, and a place for facts."""
 
-    def __init__(self, data, level='default'):
+    def __init__(self, data, level='default', progress=None):
         self.notes = {}
         self.level = level
         self._data = data
+        self._progress = progress
 
     def data(self, name, *parts):
         """The path of the source folder that was given by `--data NAME=DIR`, or of a file in it."""
@@ -87,6 +88,11 @@ class Case(object):
     def note(self, key, value):
         """Records a fact for the report."""
         self.notes[str(key)] = plain(value)
+
+    def step(self, what):
+        """Says what the test does next: a crash or a hang is told with it."""
+        if self._progress is not None:
+            self._progress.write('step', what=decoded(what))
 
     def skip(self, why):
         """Ends the test: it does not apply here."""
@@ -106,7 +112,7 @@ class Case(object):
         for place, (a, b) in enumerate(zip(left, right)):
             if not a == b and not (is_nan(a) and is_nan(b)):
                 where = ' at element %d of %d' % (place, len(left)) if shape else ''
-                raise Failure('%s%s: %s, expected %s' % (what, where, short(a), short(b)))
+                raise Failure('%s%s: %s, expected %s' % (what, where, cut(repr(a)), cut(repr(b))))
 
     def close(self, actual, expected, rtol=1e-6, atol=0.0, what='value'):
         """Fails unless |actual - expected| <= atol + rtol * |expected|, element by element.
@@ -171,10 +177,6 @@ def is_nan(value):
 
 def cut(text, limit=300):
     return text if len(text) <= limit else text[:limit] + '...'
-
-
-def short(value):
-    return cut(repr(value))
 
 
 def text_of(error):
@@ -304,19 +306,24 @@ def load(path):
 
 
 def tests_of(module):
-    """[(name, function)] of the module's tests, in the order of definition."""
+    """[(name, function)] of the module's tests, in the order of definition.
+
+    Those that it imports, from modules in `smoke/`, come after its own, a module after the other.
+    """
     found = []
     for name, value in vars(module).items():
         if name.startswith('test_') and callable(value):
             code = getattr(value, '__code__', None)
-            found.append((code.co_firstlineno if code else 0, name, value))
-    return [(name, value) for _, name, value in sorted(found, key=lambda item: item[:2])]
+            origin = code.co_filename if code else ''
+            place = (origin != module.__file__, origin, code.co_firstlineno if code else 0, name)
+            found.append((place, name, value))
+    return [(name, value) for _, name, value in sorted(found, key=lambda item: item[0])]
 
 
 def limit_of(function, module, level):
     """The seconds that a test may take."""
-    asked = getattr(function, 'seconds', None) or getattr(module, 'TEST_SECONDS', None)
-    limit = asked or LIMITS[level]
+    limit = (getattr(function, 'seconds', None) or getattr(module, 'TEST_SECONDS', None)
+             or LIMITS[level])
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise Misuse('%s has the odd limit %r: seconds are a whole number from 1'
                      % (function.__name__, limit))
@@ -364,7 +371,7 @@ def run(options, progress):
     wall, cpu = monotonic(), cpu_seconds()
     data = dict(options.data)
     loading, module = run_one(IMPORT, lambda case: load(options.smoke),
-                              Case(data, options.level), progress, LIMITS[options.level])
+                              Case(data, options.level, progress), progress, LIMITS[options.level])
     results = [loading]
     message = ''
     if loading['outcome'] == 'passed':
@@ -382,7 +389,8 @@ def run(options, progress):
             if level == 'full' and options.level != 'full' and name not in options.test:
                 continue
             limit = limit_of(function, module, options.level)
-            results.append(run_one(name, function, Case(data, options.level), progress, limit)[0])
+            case = Case(data, options.level, progress)
+            results.append(run_one(name, function, case, progress, limit)[0])
         if not any(result['outcome'] in ('passed', 'failed', 'error') for result in results[1:]):
             message = ('%s has no tests at level %s' % (options.smoke, options.level)
                        if len(results) == 1 else 'every test was skipped')

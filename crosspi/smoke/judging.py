@@ -213,7 +213,8 @@ def _killed(number: int, run: Run) -> CrosspiError:
 
 def current_test(out: Path) -> tuple[str, object]:
     """The test that was running when the process died, and its limit, from the progress file."""
-    current: tuple[str, object] = ("(before the first one)", "?")
+    name = "(before the first one)"
+    current: tuple[str, object] = (name, "?")
     try:
         lines = (out / "results.jsonl").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -224,7 +225,10 @@ def current_test(out: Path) -> tuple[str, object]:
         except ValueError:
             continue
         if event.get("event") == "start":
-            current = (str(event.get("name")), event.get("limit", "?"))
+            name = str(event.get("name"))
+            current = (name, event.get("limit", "?"))
+        elif event.get("event") == "step":
+            current = (f"{name} ({event.get('what')})", current[1])
     return current
 
 

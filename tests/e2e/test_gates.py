@@ -130,6 +130,17 @@ def test_a_wrong_answer_is_not_published(workshop: Workshop, build: Callable[...
     assert wheels(workshop.dist) == []
 
 
+def test_c_code_that_hangs_is_told_as_that(workshop: Workshop, build: Callable[..., Run]) -> None:
+    """It holds Python's lock, so that nothing of Python's can end it."""
+    endless = 'float half(float value) { for (;;) __asm__ volatile (""); return value; }\n'
+    workshop.hello(smoke=SMOKE + "\n    test_half.seconds = 5\n", replace={"core.c": endless})
+    run = build()
+    assert run.code == 10
+    assert "the test test_half hung: it did not end within its 5 seconds" in run.err
+    assert "/recipe/smoke.py" in run.err and "in test_half" in run.err
+    assert wheels(workshop.dist) == []
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_no_container_and_no_result(
     workshop: Workshop, number: signal.Signals, code: int

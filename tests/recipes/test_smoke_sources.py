@@ -163,6 +163,10 @@ def functions_of(path: Path) -> list[ast.FunctionDef]:
 def test_has_documented_tests(path: Path) -> None:
     tests = functions_of(path)
     assert tests, "no tests"
+    more = sorted(path.parent.glob("smoke/tests_*.py"))
+    imported = re.findall(r"^from (tests_\w+) import \*$", path.read_text(), re.MULTILINE)
+    assert [other.stem for other in more] == imported, "tests that nobody runs"
+    tests += [test for other in more for test in functions_of(other)]
     assert [test.name for test in tests if not ast.get_docstring(test)] == []
     assert [test.name for test in tests if len(test.args.args) != 1] == []
     names = [test.name for test in tests]

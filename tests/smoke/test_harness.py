@@ -91,6 +91,17 @@ def test_order_of_definition(harness: Any) -> None:
     assert [test["name"][5:] for test in run.results["tests"][1:]] == list("zebra")
 
 
+def test_imported_tests_come_after_the_files_own(harness: Any, tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    for name in ("tests_b", "tests_a"):
+        text = f"def test_2_{name}(case): pass\ndef test_1_{name}(case): pass\n"
+        (tmp_path / "smoke" / f"{name}.py").write_text(text)
+    text = "\n\n\nfrom tests_b import *\nfrom tests_a import *\ndef test_own(case): pass\n"
+    assert [test["name"][5:] for test in harness(text).results["tests"][1:]] == [
+        *("own", "2_tests_a", "1_tests_a", "2_tests_b", "1_tests_b"),
+    ]
+
+
 def test_failure_and_error_do_not_stop_the_run(harness: Any) -> None:
     run = harness(
         "import sys\n"
@@ -382,3 +393,8 @@ def test_a_quick_test_is_not_ended_by_an_earlier_limit(harness: Any) -> None:
         "def test_b(case): time.sleep(1.5)\n"
     )
     assert run.code == 0
+
+
+def test_a_test_says_its_steps(harness: Any) -> None:
+    run = harness("def test_a(case):\n    case.step('one')\n    case.step(u'tw\\xf6')\n")
+    assert [e["what"] for e in run.events if e["event"] == "step"] == ["one", "tw\xf6"]

@@ -259,8 +259,18 @@ def test_the_board_saw_its_own_processor(out: Path, cell: Cell) -> None:
         assert "not 0xd03 of the toy1" in error.what
 
 
-def test_the_current_test_is_the_last_that_started(out: Path) -> None:
+def test_the_current_test_is_the_last_that_started_at_its_last_step(out: Path) -> None:
     assert current_test(out)[0] == "(before the first one)"
+    events: list[dict[str, object]] = [
+        {"event": "start", "name": "test_a", "limit": 9},
+        {"event": "step", "what": "conv-int8"},
+        {"event": "step", "what": "conv-uint8"},
+    ]
+    leave(out, progress="\n".join(map(json.dumps, events)))
+    assert current_test(out) == ("test_a (conv-uint8)", 9)
+    events += [{"event": "end", "name": "test_a"}, {"event": "start", "name": "test_b"}]
+    leave(out, progress="\n".join(map(json.dumps, events)))
+    assert current_test(out) == ("test_b", "?")
 
 
 def test_junit_tells_each_outcome(cell: Cell) -> None:
