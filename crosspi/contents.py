@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crosspi.caches import make_cache
 from crosspi.engine import Engine
 from crosspi.errors import EngineError
 from crosspi.plan import digest
@@ -52,7 +53,8 @@ class Contents:
             "packages": packages,
             "digest": digest(packages),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_cache(self._folder.parent)
+        self._folder.mkdir(exist_ok=True)
         write_json(self._file(tag), found)
         return found
 

@@ -400,7 +400,7 @@ def explained(doing: str, error: Exception, log: Path) -> CrosspiError:
     known = from_os_error(error, doing=doing) if isinstance(error, OSError) else None
     if known is not None:
         return known
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_cache(log.parent, known=OF_SETUP)
     with log.open("a", encoding="utf-8") as out:
         out.write("".join(traceback.format_exception(error)))
     last = traceback.extract_tb(error.__traceback__)[-1]

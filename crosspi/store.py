@@ -145,8 +145,9 @@ class Store:
 
     def _set_aside(self, folder: Path) -> None:
         """Take a folder out of the store at once, and remove what nobody reads of all such."""
+        make_cache(self.root)
         trash = self.root / "trash"
-        trash.mkdir(parents=True, exist_ok=True)
+        trash.mkdir(exist_ok=True)
         with suppress(FileNotFoundError):
             folder.rename(trash / f"{folder.name}-{uuid.uuid4().hex}")
         for path in trash.iterdir():
@@ -236,7 +237,8 @@ class Store:
         """Note with which inputs a step was built, or its result taken from here, last."""
         if self.last_inputs(kind, subject) != inputs:
             path = self._last(kind, subject)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_cache(self.root)
+            path.parent.mkdir(exist_ok=True)
             write_json(path, dict(inputs))
 
     def last_inputs(self, kind: str, subject: str) -> Mapping[str, str] | None:

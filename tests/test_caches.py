@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from projects import ask, project_at
 
 from crosspi.caches import OF_SETUP, TAG, alone, in_use, is_ours, make_cache, remove
 from crosspi.errors import DiskFullError, StoreError
+from crosspi.graph import Graph
+from crosspi.plan import pending
+from crosspi.run import build
+from crosspi.store import Store
 
 PROJECT = Path(__file__).parents[1]
 
@@ -105,3 +110,21 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(DiskFullError), in_use(tmp_path / "x"):
         pytest.fail("there is none")
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_all_that_a_build_makes_in_the_cache_is_marked(checkout: Path, planned: bool) -> None:
+    """Whatever writes there first: or `clean` would refuse its own folders."""
+    project = project_at(checkout)
+    wheels = Graph(project).wheels(ask(project))
+    if planned:
+        pending([step for wheel in wheels for step in wheel.goals], project.store)
+    assert not build(project, ask(project)).errors
+    made = [path for path in project.paths.cache.iterdir() if path.is_dir()]
+    assert {path.name for path in made} >= {"store", "logs", "ccache", "zig"}
+    assert [path.name for path in made if not is_ours(path)] == []
+
+
+def test_a_note_in_a_store_marks_it(tmp_path: Path) -> None:
+    Store(tmp_path / "store").remember("build", "x", {"a": "b"})
+    assert is_ours(tmp_path / "store")
