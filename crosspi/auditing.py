@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from crosspi.builders import BUILD_PATHS
@@ -19,9 +19,12 @@ REPORT = "audit.json"
 _AUDIT = Path(__file__).parent / "audit"
 
 
+@cache
 def tools() -> str:
     """The versions of the libraries that an audit's verdict rests on: all that its code imports."""
-    return ", ".join(f"{name} {version(name)}" for name in libraries())
+    owners = packages_distributions()  # what is imported as yaml is PyYAML's
+    names = sorted({owner for module in libraries() for owner in owners.get(module, [module])})
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 @cache
