@@ -322,7 +322,11 @@ def first_process(root: Path, name: str) -> Iterator[subprocess.Popen[str]]:
             Path(f"/proc/{process.pid}/{kind}_map").write_text(IDS)
         yield process
     finally:
-        process.kill()  # and the kernel all others
+        # Its child, pid 1, reads from here: with it all others end. The signal of --kill-child is
+        # lost where that became another user.
+        assert process.stdin is not None
+        process.stdin.close()
+        process.kill()
         process.wait()
 
 
