@@ -61,7 +61,7 @@ def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
         toolchain = data["made_with"]["images"]["toolchain"]
         assert "zlib1g 1:1.2.13 amd64" in toolchain["packages"]  # the wheel's compressor
         assert data["made_with"]["emulator"] == "qemu-arm version 0"
-        assert data["made_with"]["audit"].startswith("capstone ")
+        assert "capstone " in data["made_with"]["audit"]
 
 
 TWO = "cpuinfo: cpuinfo.txt}, {name: toy2, plays: Toy 2, cpu: max, cpuinfo: cpuinfo.txt, note: x}]"
