@@ -213,7 +213,7 @@ class BareMachine:
         *command: str,
         user: str = "root",
         folder: str = "",
-        timeout: float = 1800,
+        timeout: float = 7200,
         **environment: str,
     ) -> Done:
         """Run a command as after a login; its output goes to the log as well."""
