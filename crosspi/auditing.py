@@ -19,12 +19,16 @@ REPORT = "audit.json"
 _AUDIT = Path(__file__).parent / "audit"
 
 
-@cache
 def tools() -> str:
     """The versions of the libraries that an audit's verdict rests on: all that its code imports."""
-    owners = packages_distributions()  # what is imported as yaml is PyYAML's
-    names = sorted({owner for module in libraries() for owner in owners.get(module, [module])})
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    return ", ".join(f"{name} {version(name)}" for name in distributions())
+
+
+@cache
+def distributions() -> list[str]:
+    """Whose those libraries are: what is imported as yaml is PyYAML's."""
+    owners = packages_distributions()
+    return sorted({owner for module in libraries() for owner in owners.get(module, [module])})
 
 
 @cache
