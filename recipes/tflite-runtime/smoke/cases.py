@@ -32,12 +32,6 @@ LEFT = {
 #: official wheels for x86-64 and armv7 die of SIGFPE); LiteRT has it mended.
 DIVIDES_BY_ZERO = [("depthwise", "int8"), ("depthwise", "int8-tensor")]
 
-#: Left out until XNNPACK is patched: with padding SAME, a filter narrower than its stride that leaves
-#: out the image's last row, and more than one tap, these operators answer the bias throughout. The
-#: padding comes out negative and wraps (src/operators/convolution-nhwc.c, total_padding_height; the
-#: official wheels do the same, LiteRT has it mended).
-WRAPS = ("conv", "depthwise")
-
 #: Operators of two inputs.
 PAIRED = ("add", "sub", "mul")
 
@@ -75,20 +69,6 @@ class Spec(object):
             return None
         by_tensor = self.kind == "int8" and self.more.get("o") == 1
         return by_tensor or self.kind not in LEFT.get(self.operator, ())
-
-    @property
-    def skips_rows(self):
-        """Whether the window steps over the image's last rows or columns, with padding SAME."""
-        return (
-            self.padding == "same"
-            and self.kernel != ONE
-            and any(
-                (-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 < size
-                for size, kernel, stride, dilation in zip(
-                    self.shape[1:3], self.kernel, self.stride, self.dilation
-                )
-            )
-        )
 
 
 def by(shape):
