@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosspi.audit.elf import BrokenElf
+from crosspi.audit.elfformat import BrokenElf
 
 MAGIC = b"!<arch>\n"
 _HEADER = 60

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crosspi.audit.elf import SHT_ATTRIBUTES, BrokenElf, Elf
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import SHT_ATTRIBUTES, BrokenElf
 
 CPU_NAME, CPU_ARCH, ARM_ISA, THUMB_ISA, FP_ARCH, SIMD_ARCH = 5, 6, 8, 9, 10, 12
 VFP_ARGS, COMPATIBILITY, DIV_USE = 28, 32, 44

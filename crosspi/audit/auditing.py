@@ -13,8 +13,8 @@ from packaging.version import Version
 
 from crosspi.audit.archives import MAGIC as ARCHIVE
 from crosspi.audit.archives import members
-from crosspi.audit.elf import BrokenElf, is_elf
 from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
+from crosspi.audit.elfformat import BrokenElf, is_elf
 from crosspi.audit.findings import FileFacts, Finding, Report, Severity, finding
 from crosspi.audit.law import Law, Promises
 from crosspi.audit.loading import Linkage, Loader, linkage

@@ -2,175 +2,76 @@
 
 Every table is read by `struct` with its bounds checked, since a wheel may come from anyone: a
 file that is cut off or lies about itself raises `BrokenElf` and never runs away. Sources: the
-System V gABI (headers, dynamic section), "ELF for the Arm Architecture" (AAELF32: header flags,
-mapping symbols, `.ARM.exidx`) and the LSB (symbol versions).
+System V gABI (headers, dynamic section), "ELF for the Arm Architecture" (AAELF32: mapping symbols,
+`.ARM.exidx`) and the LSB (symbol versions). The records and numbers are in `elfformat`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-MAGIC = b"\x7fELF"
-EM_ARM = 40
-ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
-EF_ABI_SOFT, EF_ABI_HARD = 0x200, 0x400
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK, PT_EXIDX = 1, 2, 3, 0x6474E551, 0x70000001
-SHT_SYMTAB, SHT_NOBITS, SHT_EXIDX, SHT_ATTRIBUTES = 2, 8, 0x70000001, 0x70000003
-SHF_EXEC = 4
-STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC = 0, 2, 10
-R_ABS32, R_JUMP_SLOT, R_RELATIVE = 2, 22, 23
-
-DT_NEEDED, DT_PLTRELSZ, DT_PLTGOT, DT_HASH, DT_STRTAB, DT_SYMTAB = 1, 2, 3, 4, 5, 6
-DT_STRSZ, DT_INIT, DT_FINI, DT_SONAME, DT_RPATH = 10, 12, 13, 14, 15
-DT_REL, DT_RELSZ, DT_JMPREL, DT_INIT_ARRAY, DT_FINI_ARRAY = 17, 18, 23, 25, 26
-DT_INIT_ARRAYSZ, DT_FINI_ARRAYSZ, DT_RUNPATH = 27, 28, 29
-DT_PREINIT_ARRAY, DT_PREINIT_ARRAYSZ, DT_RELRSZ, DT_RELR = 32, 33, 35, 36
-DT_VERSYM, DT_VERDEF, DT_VERDEFNUM = 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD
-DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
-DT_FLAGS_1, DF_1_PIE, STB_WEAK = 0x6FFFFFFB, 0x08000000, 2
-
-MAX_ENTRIES, MAX_VERSIONS = 4_000_000, 20_000
-MACHINES = {
-    2: "SPARC",
-    3: "x86 (32-bit)",
-    8: "MIPS",
-    20: "PowerPC",
-    21: "PowerPC 64",
-    22: "S/390",
-    EM_ARM: "ARM",
-    62: "x86-64",
-    183: "AArch64",
-    243: "RISC-V",
-    258: "LoongArch",
-}
-
-
-class BrokenElf(ValueError):
-    """The file says it is ELF, but its tables cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the first bytes say, for any machine."""
-
-    bits: int
-    little: bool
-    kind: int
-    machine: int
-    flags: int
-    entry: int
-
-    @property
-    def machine_name(self) -> str:
-        return MACHINES.get(self.machine, f"machine {self.machine}")
-
-    @property
-    def eabi(self) -> int:
-        """The EABI version, 5 for everything since 2006 (AAELF32 §5.2)."""
-        return self.flags >> 24
-
-    @property
-    def is_arm32(self) -> bool:
-        return self.bits == 32 and self.little and self.machine == EM_ARM
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    name: str
-    type: int
-    flags: int
-    addr: int
-    offset: int
-    size: int
-    link: int
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    type: int
-    flags: int
-    offset: int
-    addr: int
-    size: int
-
-
-class Symbol(NamedTuple):
-    name: str
-    value: int
-    size: int
-    type: int
-    bind: int
-    section: int
-
-    @property
-    def defined(self) -> bool:
-        return self.section != 0
-
-
-@dataclass(frozen=True, slots=True)
-class VersionNeed:
-    """One symbol version that the file wants from a library, e.g. GLIBC_2.28 of libc.so.6."""
-
-    library: str
-    version: str
-
-
-class Relocations(NamedTuple):
-    """What the loader changes: where, in which way, and after which symbol."""
-
-    addresses: npt.NDArray[np.uint32]
-    kinds: npt.NDArray[np.uint32]
-    symbols: npt.NDArray[np.uint32]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A dynamic symbol as the loader sees it; the version is '' where it has none."""
-
-    name: str
-    version: str
-    defined: bool
-    weak: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRange:
-    """A stretch of executable bytes and where it is loaded."""
-
-    name: str
-    addr: int
-    data: memoryview
-    section: int
-
-    @property
-    def end(self) -> int:
-        return self.addr + len(self.data)
-
-
-def is_elf(data: bytes | mmap) -> bool:
-    return data[:4] == MAGIC
-
-
-def read_header(data: bytes | mmap) -> Header:
-    """The header of an ELF file of any class, byte order and machine."""
-    if len(data) < 20 or not is_elf(data):
-        raise BrokenElf("the file ends inside its ELF header")
-    if data[4] not in (1, 2) or data[5] not in (1, 2):
-        raise BrokenElf("its ELF class or byte order is neither of the two that exist")
-    bits, little = 32 * data[4], data[5] == 1
-    layout = ("<" if little else ">") + ("HHIIIII" if bits == 32 else "HHIQQQI")
-    if len(data) < 16 + struct.calcsize(layout):
-        raise BrokenElf("the file ends inside its ELF header")
-    kind, machine, _version, entry, _phoff, _shoff, flags = struct.unpack_from(layout, data, 16)
-    return Header(bits, little, kind, machine, flags, entry)
+from crosspi.audit.elfformat import (
+    DF_1_PIE,
+    DT_FINI,
+    DT_FINI_ARRAY,
+    DT_FINI_ARRAYSZ,
+    DT_FLAGS_1,
+    DT_HASH,
+    DT_INIT,
+    DT_INIT_ARRAY,
+    DT_INIT_ARRAYSZ,
+    DT_JMPREL,
+    DT_NEEDED,
+    DT_PLTRELSZ,
+    DT_PREINIT_ARRAY,
+    DT_PREINIT_ARRAYSZ,
+    DT_REL,
+    DT_RELR,
+    DT_RELRSZ,
+    DT_RELSZ,
+    DT_RPATH,
+    DT_RUNPATH,
+    DT_SONAME,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMTAB,
+    DT_VERDEF,
+    DT_VERDEFNUM,
+    DT_VERNEED,
+    DT_VERNEEDNUM,
+    DT_VERSYM,
+    ET_EXEC,
+    ET_REL,
+    MAX_VERSIONS,
+    PT_DYNAMIC,
+    PT_EXIDX,
+    PT_GNU_STACK,
+    PT_INTERP,
+    PT_LOAD,
+    R_RELATIVE,
+    SHF_EXEC,
+    SHT_NOBITS,
+    SHT_SYMTAB,
+    STB_WEAK,
+    BrokenElf,
+    CodeRange,
+    Reference,
+    Relocations,
+    Section,
+    Segment,
+    Symbol,
+    VersionNeed,
+    bounded,
+    read_header,
+    read_relr,
+    read_symbols,
+    string_at,
+)
 
 
 class Elf:
@@ -225,7 +126,7 @@ class Elf:
         ]
         table = self.bytes_at(rows[names][4], rows[names][5]) if names < count else b""
         return tuple(
-            Section(_string(table, row[0]), row[1], row[2], row[3], row[4], row[5], row[6])
+            Section(string_at(table, row[0]), row[1], row[2], row[3], row[4], row[5], row[6])
             for row in rows
         )
 
@@ -292,7 +193,7 @@ class Elf:
         return self.load(addr, size) if addr is not None and size else b""
 
     def _dyn_strings(self, tag: int) -> tuple[str, ...]:
-        return tuple(_string(self._dynstr, value) for key, value in self.dynamic if key == tag)
+        return tuple(string_at(self._dynstr, value) for key, value in self.dynamic if key == tag)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -326,7 +227,7 @@ class Elf:
     def interpreter(self) -> str:
         for segment in self.segments:
             if segment.type == PT_INTERP:
-                return _string(self.bytes_at(segment.offset, segment.size), 0)
+                return string_at(self.bytes_at(segment.offset, segment.size), 0)
         return ""
 
     @property
@@ -350,10 +251,10 @@ class Elf:
         found = []
         for _ in range(count):
             _version, number, file, aux, following = struct.unpack("<HHIII", self.load(addr, 16))
-            library, entry = _string(self._dynstr, file), addr + aux
+            library, entry = string_at(self._dynstr, file), addr + aux
             for _ in range(number):
                 _hash, _flags, other, name, step = struct.unpack("<IHHII", self.load(entry, 16))
-                need = VersionNeed(library, _string(self._dynstr, name))
+                need = VersionNeed(library, string_at(self._dynstr, name))
                 found.append((other & 0x7FFF, need))
                 if not step:
                     break
@@ -370,14 +271,14 @@ class Elf:
         """The versions that the file defines, by number (DT_VERDEF; the first is its name)."""
         addr, count = self.dyn(DT_VERDEF), self.dyn(DT_VERDEFNUM)
         found: dict[int, str] = {}
-        for _ in range(_bounded(count or 0) if addr is not None else 0):
+        for _ in range(bounded(count or 0) if addr is not None else 0):
             assert addr is not None
             _version, flags, number, _count, _hash, aux, following = struct.unpack(
                 "<HHHHIII", self.load(addr, 20)
             )
             if not flags & 1:
                 name = struct.unpack("<I", self.load(addr + aux, 4))[0]
-                found[number & 0x7FFF] = _string(self._dynstr, name)
+                found[number & 0x7FFF] = string_at(self._dynstr, name)
             if not following:
                 break
             addr += following
@@ -402,17 +303,17 @@ class Elf:
         addr = self.dyn(DT_SYMTAB)
         if addr is None:
             return ()
-        return tuple(_symbols(self.load(addr, 16 * self._dynsym_count(addr)), self._dynstr))
+        return tuple(read_symbols(self.load(addr, 16 * self._dynsym_count(addr)), self._dynstr))
 
     def _dynsym_count(self, addr: int) -> int:
         for section in self.sections:
             if section.addr == addr and section.type == 11:
-                return _bounded(section.size // 16)
+                return bounded(section.size // 16)
         table = self.dyn(DT_HASH)
         if table is not None:
-            return _bounded(struct.unpack("<II", self.load(table, 8))[1])
+            return bounded(struct.unpack("<II", self.load(table, 8))[1])
         strings = self.dyn(DT_STRTAB)
-        return _bounded((strings - addr) // 16) if strings is not None and strings > addr else 0
+        return bounded((strings - addr) // 16) if strings is not None and strings > addr else 0
 
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -420,9 +321,9 @@ class Elf:
         section = self.find_section(SHT_SYMTAB)
         if section is None or section.link >= len(self.sections):
             return ()
-        _bounded(section.size // 16)
+        bounded(section.size // 16)
         names = self.section_bytes(self.sections[section.link])
-        return tuple(_symbols(self.section_bytes(section), names))
+        return tuple(read_symbols(self.section_bytes(section), names))
 
     @property
     def exported(self) -> tuple[str, ...]:
@@ -457,16 +358,18 @@ class Elf:
         for start, size in ((DT_REL, DT_RELSZ), (DT_JMPREL, DT_PLTRELSZ)):
             addr, length = self.dyn(start), self.dyn(size)
             if addr is not None and length:
-                table = self.load(addr, length // 8 * 8)
-                tables.append(np.frombuffer(table, "<u4").reshape(-1, 2))
+                data = self.load(addr, length // 8 * 8)
+                tables.append(np.frombuffer(data, "<u4").reshape(-1, 2))
         addr, length = self.dyn(DT_RELR), self.dyn(DT_RELRSZ)
         if addr is not None and length:
-            packed = self.load(addr, _bounded(length // 4 * 31) // 31 * 4)
-            relative = np.array([(at & 0xFFFFFFFF, R_RELATIVE) for at in _relr(packed)], np.uint32)
+            packed = self.load(addr, bounded(length // 4 * 31) // 31 * 4)
+            relative = np.array(
+                [(at & 0xFFFFFFFF, R_RELATIVE) for at in read_relr(packed)], np.uint32
+            )
             tables.append(relative.reshape(-1, 2))
-        rows = np.concatenate(tables)
-        kinds = (rows[:, 1] & 0xFF).astype(np.uint32)
-        return Relocations(rows[:, 0], kinds, (rows[:, 1] >> 8).astype(np.uint32))
+        table = np.concatenate(tables)
+        kinds = (table[:, 1] & 0xFF).astype(np.uint32)
+        return Relocations(table[:, 0], kinds, (table[:, 1] >> 8).astype(np.uint32))
 
     @cached_property
     def exidx_functions(self) -> tuple[int, ...]:
@@ -500,37 +403,3 @@ class Elf:
 
 def _folders(rows: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(path for row in rows for path in row.split(":"))
-
-
-def _string(table: bytes, start: int) -> str:
-    end = table.find(b"\0", start)
-    if start >= len(table) or end < 0:
-        return ""
-    return table[start:end].decode("utf-8", "replace")
-
-
-def _bounded(count: int) -> int:
-    if count > MAX_ENTRIES:
-        raise BrokenElf(f"a table of {count} entries")
-    return count
-
-
-def _symbols(table: bytes, names: bytes) -> Iterator[Symbol]:
-    for name, value, size, info, _other, section in struct.iter_unpack(
-        "<IIIBBH", table[: len(table) // 16 * 16]
-    ):
-        yield Symbol(_string(names, name), value, size, info & 15, info >> 4, section)
-
-
-def _relr(table: bytes) -> Iterator[int]:
-    """Addresses of a packed table of relative relocations (gABI, SHT_RELR)."""
-    at = 0
-    for (entry,) in struct.iter_unpack("<I", table):
-        if not entry & 1:
-            yield entry
-            at = entry + 4
-            continue
-        for bit in range(31):
-            if entry >> (bit + 1) & 1:
-                yield at + 4 * bit
-        at += 31 * 4

@@ -9,14 +9,8 @@ from pathlib import PurePosixPath
 from crosspi.audit.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
 from crosspi.audit.code import classes
 from crosspi.audit.code.scan import Scan, scan
-from crosspi.audit.elf import (
-    EF_ABI_HARD,
-    EF_ABI_SOFT,
-    ET_REL,
-    BrokenElf,
-    Elf,
-    read_header,
-)
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import EF_ABI_HARD, EF_ABI_SOFT, ET_REL, BrokenElf, read_header
 from crosspi.audit.findings import SEEN, Certainty, FileFacts, Finding, Severity, finding
 from crosspi.audit.law import Law, Promises
 from crosspi.audit.loading import highest_glibc

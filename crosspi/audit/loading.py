@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from crosspi.audit.elf import DT_RELR, ET_EXEC, ET_REL, BrokenElf, Elf, VersionNeed
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import DT_RELR, ET_EXEC, ET_REL, BrokenElf, VersionNeed
 from crosspi.audit.findings import Finding, Severity, finding
 from crosspi.audit.law import Law
 from crosspi.audit.systems import FEATURES, LOADED, System, system_with

@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from crosspi.audit.elf import is_elf
+from crosspi.audit.elfformat import is_elf
 from crosspi.audit.loading import linkage
 from crosspi.audit.trials import Trial
 from crosspi.audit.wheelfile import open_wheel

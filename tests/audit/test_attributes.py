@@ -6,7 +6,8 @@ import pytest
 from arm_files import Source, Toolbox, without_section
 
 from crosspi.audit.attributes import parse_attributes, read_attributes
-from crosspi.audit.elf import SHT_ATTRIBUTES, BrokenElf, Elf
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import SHT_ATTRIBUTES, BrokenElf
 
 
 def test_architecture_and_floating_point(arm: Toolbox) -> None:

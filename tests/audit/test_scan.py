@@ -20,7 +20,8 @@ from crosspi.audit.code import classes
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.scan import FOLLOWED, MAPPED, Scan, scan
 from crosspi.audit.code.spaces import Space
-from crosspi.audit.elf import BrokenElf, Elf
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import BrokenElf
 
 NEON = 0xF2220844
 

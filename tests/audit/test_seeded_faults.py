@@ -30,7 +30,7 @@ from arm_files import (
 )
 
 from crosspi.audit import CATALOGUE, Law, Promises, audit_wheel
-from crosspi.audit.elf import SHT_ATTRIBUTES
+from crosspi.audit.elfformat import SHT_ATTRIBUTES
 from crosspi.targets import Targets
 
 TOOLCHAINS = Targets.load(Path(__file__).parents[2] / "toolchains").toolchains

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crosspi.audit.elf import EF_ABI_HARD, read_header
+from crosspi.audit.elfformat import EF_ABI_HARD, read_header
 from crosspi.compiling import toolchain_script
 from crosspi.console import Console
 from crosspi.containers import Job, Mount

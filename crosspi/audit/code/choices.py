@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 import struct
 
-from crosspi.audit.elf import ET_REL, Elf
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import ET_REL
 
 DMB, SAVE_D16, LOAD_D16 = 0xF57FF05B, 0xECC00B20, 0xECD00B20
 

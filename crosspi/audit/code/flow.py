@@ -24,14 +24,14 @@ from crosspi.audit.code import a32
 from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING, chunks
 from crosspi.audit.code.spaces import ARM, DATA, GUESSED, KNOWN, THUMB, UNKNOWN, Space
 from crosspi.audit.code.stretches import ArmRun, ThumbRun
-from crosspi.audit.elf import (
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import (
     DT_PLTGOT,
     R_ABS32,
     R_JUMP_SLOT,
     R_RELATIVE,
     STT_FUNC,
     STT_GNU_IFUNC,
-    Elf,
 )
 
 _PUSH_LR_16 = 0xB500

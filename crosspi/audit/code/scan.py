@@ -21,7 +21,8 @@ from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.mapped import SymbolMap, mark_mapped
 from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, Found, Space
-from crosspi.audit.elf import ET_REL, STT_FUNC, STT_GNU_IFUNC, Elf, Symbol
+from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import ET_REL, STT_FUNC, STT_GNU_IFUNC, Symbol
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64
