@@ -213,6 +213,16 @@ def test_a_file_of_which_nothing_was_looked_at_does_not_pass(arm: Toolbox) -> No
     assert [(item.code, item.severity) for item in findings] == [("isa-unreached", "error")]
 
 
+@pytest.mark.parametrize(("unknown", "own"), [(1, []), (3, ["error"]), (6, ["error"])])
+def test_of_our_own_files_nine_tenths_are_known(arm: Toolbox, unknown: int, own: list[str]) -> None:
+    """Of 20 words, behind a function; of others' files a quarter may be unknown."""
+    body = "  nop\n" * (19 - unknown) + RETURN + "  .word 0xffffffff\n" * unknown
+    data = arm.shared(Source(body), strip=True)
+    for ours, told in ((True, own), (False, ["note"] if unknown > 5 else [])):
+        _, findings = audit_elf(data, "m.so", V6, own=ours)
+        assert [item.severity for item in findings if item.code == "isa-unreached"] == told
+
+
 def test_code_that_chooses_its_cpu_is_no_finding(arm: Toolbox) -> None:
     """musl's two barriers, as they stand in every static program."""
     body = f"  mcr p15, 0, r0, c7, c10, 5\n{RETURN}{words(0xF57FF05B)}{RETURN}"

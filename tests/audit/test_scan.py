@@ -223,6 +223,18 @@ def test_a_constant_between_blocks_that_nothing_leads_to(arm: Toolbox, value: in
     assert found.coverage == 1
 
 
+def test_what_lld_fills_gaps_with_is_data(arm: Toolbox) -> None:
+    filler, rest = words(0xD4D4D4D4), words(0xFFFFFFFF)
+    found = scanned(arm.shared(Source(f"{RETURN}{filler}{filler}{rest}"), strip=True))
+    assert (found.instructions, found.seen_bytes, found.code_bytes) == (1, 12, 16)
+
+
+def test_what_looks_like_a_filler_and_is_reached_is_code(arm: Toolbox) -> None:
+    found = scanned(arm.shared(Source(f"{words(0xD4D4D4D4)}{words(NEON)}{RETURN}"), strip=True))
+    assert found.instructions == 3
+    assert found.counts == {"neon": 1}
+
+
 def test_a_nop_of_four_bytes_is_padding_too(arm: Toolbox) -> None:
     body = "  bx lr\n  nop.w\n  .word 0x0844ef22\n"
     source = Source(body, arch="armv7-a", fpu="neon", state="thumb")

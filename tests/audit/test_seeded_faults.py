@@ -388,8 +388,13 @@ FAULTS = (
     ),
 )
 
-# What harms nobody, and is not how we build: of others' wheels a note, of our own an error.
+# What harms nobody or cannot be told, and is not how we build: a note, of our own an error.
 HOUSE = (
+    Fault(
+        "code that nothing leads to, in a stripped file",
+        "isa-unreached",
+        lambda b: b.holding(b.arm.shared(Source(RETURN + "  .word 0xffffffff\n" * 64), strip=True)),
+    ),
     declaring("VFPv3 declared", "attr-fp", 10, 3),
     declaring("NEON declared", "attr-simd", 12, 1),
     declaring("Thumb-2 declared", "attr-thumb2", 9, 2),
@@ -419,11 +424,6 @@ HOUSE = (
 
 # What the audit mentions without refusing the wheel.
 NOTES = (
-    Fault(
-        "code that nothing leads to, in a stripped file",
-        "isa-unreached",
-        lambda b: b.holding(b.arm.shared(Source(RETURN + "  .word 0xffffffff\n" * 64), strip=True)),
-    ),
     Fault("pure Python", "pure-python", lambda b: b.holding(b"", "demo.py", tag="py3-none-any")),
 )
 

@@ -38,6 +38,7 @@ _PUSH_LR_16 = 0xB500
 _THUMB_TO_ARM = 0x46C04778  # bx pc; nop: the head of a PLT entry called from Thumb state
 _ALWAYS = 0xE
 _PADDING = (0, 0xBF00, 0x46C0)
+_FILLER = 0xD4D4D4D4  # lld: between PLT entries and at the end of executable segments
 
 _NO_RETURN = re.compile(
     r"abort|_*exit|quick_exit|pthread_exit|(__sig|_)*longjmp(_chk)?|__stack_chk_fail|__assert\w*"
@@ -82,6 +83,7 @@ class Tracer:
             self._follow()
         self._level = GUESSED
         for space in self.spaces:
+            self._mark_fillers(space)
             self._search_gaps(space)
 
     # entry points
@@ -142,6 +144,14 @@ class Tracer:
         thumb = sum(space.count(THUMB) for space in self.spaces)
         if arm + thumb:
             self.may_be_thumb = thumb * 10 >= arm + thumb
+
+    def _mark_fillers(self, space: Space) -> None:
+        """What a linker fills gaps with is data where nothing leads to it."""
+        fillers = np.flatnonzero(np.frombuffer(space.words, np.uint32) == _FILLER)
+        low = 2 * fillers + (space.first_word - space.code.addr >> 1)
+        marks = np.frombuffer(space.marks, np.uint8)
+        low = low[(marks[low] == UNKNOWN) & (marks[low + 1] == UNKNOWN)]
+        marks[low] = marks[low + 1] = DATA
 
     def _search_gaps(self, space: Space) -> None:
         """Function starts in what is still unknown."""
