@@ -94,7 +94,7 @@ def _audit_arm(
         instructions=result.instructions,
         coverage=round(result.coverage, 4),
         counts=result.counts,
-        dispatched={entry.why: ", ".join(entry.classes) for entry in promises.for_file(name)},
+        dispatched=_excused(name, result, law, promises),
     )
     return facts, findings
 
@@ -157,24 +157,17 @@ def _check_instructions(
     lies: list[str] = []
     sure = False
     granted = classes.granted(attributes) if attributes else classes.ALL
-    rules: tuple[tuple[tuple[str, ...], Severity], ...] = (
-        (law.instructions, "error"),
-        (tuple(n for n in law.noted if n not in law.instructions), "note"),
-    )
-    for names, severity in rules:
-        for kind in names:
-            if not result.counts.get(kind):
-                continue
-            found = _forbidden(name, kind, result, promises)
-            if found is None:
-                continue
-            text, where, certainty = found
-            yield finding(
-                f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
-            )
-            if severity == "error" and not classes.BITS[kind] & granted:
-                sure = sure or certainty == "certain"
-                lies.append(f"{classes.WORDS[kind]} at {where}")
+    for kind, severity in _asked(result, law):
+        found = _forbidden(name, kind, result, promises)
+        if found is None:
+            continue
+        text, where, certainty = found
+        yield finding(
+            f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
+        )
+        if severity == "error" and not classes.BITS[kind] & granted:
+            sure = sure or certainty == "certain"
+            lies.append(f"{classes.WORDS[kind]} at {where}")
     if lies and attributes:
         arch, fp, simd = attributes.describe()
         text = f"it declares {arch}, floating point {fp}, SIMD {simd}, and holds {'; '.join(lies)}"
@@ -189,6 +182,31 @@ def _check_coverage(name: str, result: Scan, own: bool) -> Iterator[Finding]:
         text = f"{result.coverage:.0%} of its code was reached by following the execution"
         severity: Severity = "error" if own or not result.instructions else "note"
         yield finding("isa-unreached", name, text, severity=severity)
+
+
+def _asked(result: Scan, law: Law) -> Iterator[tuple[str, Severity]]:
+    """The classes of which the file has some and the law speaks, and how it does."""
+    for kind in dict.fromkeys((*law.instructions, *law.noted)):
+        if result.counts.get(kind):
+            yield kind, "error" if kind in law.instructions else "note"
+
+
+def _excused(name: str, result: Scan, law: Law, promises: Promises) -> dict[str, str]:
+    """Why instructions beyond the law are no findings, and how many of which class they are."""
+    found = {entry.why: dict.fromkeys(entry.classes, 0) for entry in promises.for_file(name)}
+    for kind, _ in _asked(result, law):
+        for why, number in result.chosen(classes.BITS[kind]).items():
+            found.setdefault(why, {})[kind] = number
+        covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
+        for hit in result.hits(classes.BITS[kind]) if covers else ():
+            symbol = result.names.symbol(hit)
+            entry = next((entry for entry in covers if entry.covers_symbol(symbol)), None)
+            if entry is not None:
+                found[entry.why][kind] += 1
+    return {
+        why: ", ".join(f"{kind} {number}" for kind, number in counts.items())
+        for why, counts in found.items()
+    }
 
 
 def _forbidden(

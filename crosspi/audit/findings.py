@@ -188,7 +188,11 @@ def finding(
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What one ELF file is."""
+    """What one ELF file is.
+
+    `dispatched` says why instructions beyond the law are no findings, and how many of which class
+    they are: code that is chosen at run time, as a recipe declares or as the audit knows it.
+    """
 
     file: str
     size: int
@@ -244,6 +248,8 @@ class Report:
             least = min(facts.coverage for facts in files)
             more = " or more" if least < 1 else ""
             told.append(f"the code of {_files(len(files))} by {method} ({least:.0%}{more} of it)")
+        chosen = sum(bool(facts.dispatched) for facts in self.files)
+        told += [f"{_files(chosen)} with code that is chosen at run time"] if chosen else []
         tried = sum(bool(facts.trials) for facts in self.files)
         told += [f"{_files(tried)} tried on the emulated board"] if tried else []
         return ", ".join(told) or "no machine code"
@@ -265,6 +271,13 @@ class Report:
         lines.append(f"seen    {self.evidence}")
         if self.files:
             lines += ["", *_table(self.files)]
+        chosen = [
+            f"chosen at run time in {facts.file}: {what or 'nothing'} ({why})"
+            for facts in self.files
+            for why, what in facts.dispatched.items()
+        ]
+        if chosen:
+            lines += ["", *chosen]
         tried = [f"{facts.file}: {words}" for facts in self.files for words in facts.trials]
         if tried:
             lines += ["", *tried]

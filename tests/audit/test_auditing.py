@@ -20,6 +20,7 @@ from arm_files import (
 
 from crosspi.audit import Law, Promises, audit_elf, audit_tree, audit_wheel
 from crosspi.audit.elf import Elf
+from crosspi.audit.findings import Report
 
 V7_SOURCE = Source(arch="armv7-a", fpu="neon-vfpv4")
 
@@ -138,8 +139,11 @@ def test_dispatched_code_is_allowed(arm: Toolbox) -> None:
     entry = {"why": "getauxval is asked first", "classes": ["v8"], "symbols": ["^PyInit"]}
     promises = Promises.model_validate({"dispatched": [entry]})
     assert told(data, V7, promises) == set()
+    assert audit_elf(data, MODULE, V7, promises)[0].dispatched == {entry["why"]: "v8 1"}
     other = Promises.model_validate({"dispatched": [{**entry, "symbols": ["^xnn_"]}]})
     assert told(data, V7, other) == {"isa-v8", "attr-lies"}
+    assert audit_elf(data, MODULE, V7, other)[0].dispatched == {entry["why"]: "v8 0"}
+    assert audit_elf(data, MODULE, V7)[0].dispatched == {}
 
 
 def test_neon_promise_kept(arm: Toolbox, tmp_path: Path) -> None:
@@ -226,8 +230,13 @@ def test_of_our_own_files_nine_tenths_are_known(arm: Toolbox, unknown: int, own:
 def test_code_that_chooses_its_cpu_is_no_finding(arm: Toolbox) -> None:
     """musl's two barriers, as they stand in every static program."""
     body = f"  mcr p15, 0, r0, c7, c10, 5\n{RETURN}{words(0xF57FF05B)}{RETURN}"
-    _, findings = audit_elf(arm.shared(Source(body)), "m.so", V6)
+    facts, findings = audit_elf(arm.shared(Source(body)), "m.so", V6)
     assert findings == []
+    ((why, what),) = facts.dispatched.items()
+    assert ("musl" in why, what) == (True, "v7 1")
+    report = Report("m.so", "", "", (facts,), ())
+    assert report.evidence.endswith("1 ELF file with code that is chosen at run time")
+    assert f"chosen at run time in m.so: v7 1 ({why})" in report.to_text()
 
 
 @pytest.mark.parametrize(("first", "certainty"), [((), "unclear"), ((0xF2220844,), "certain")])
