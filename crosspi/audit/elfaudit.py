@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from crosspi.audit.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
 from crosspi.audit.code import classes
+from crosspi.audit.code.choices import GOARM_TAGS, goarm
 from crosspi.audit.code.scan import Scan, scan
 from crosspi.audit.elf import Elf
 from crosspi.audit.elfformat import EF_ABI_HARD, EF_ABI_SOFT, ET_REL, BrokenElf, read_header
@@ -19,6 +20,9 @@ BUILD_PATHS = ("/work/", "/src/", "/build/")
 LOW_COVERAGE = 0.75  # of others' files, where too little is a note
 _SOURCES = rb"c|cc|cpp|cxx|h|hh|hpp|inl|rs|go|py|pyx|f|f90|s|S"
 _SHOWN_SYMBOLS = 3
+#: Instructions of one class that are hardly constants: of megabytes of stripped code, fewer than
+#: one constant is taken for one.
+_MANY = 16
 
 
 def audit_elf(
@@ -129,6 +133,11 @@ def _check_attributes(
         # Go writes none. How a program passes floats to itself is its own business.
         missing: Severity = "note" if elf.static and not own else "error"
         yield finding("attr-missing", name, "it has no .ARM.attributes", severity=missing)
+        made_for = goarm(elf)
+        if made_for is not None and GOARM_TAGS[made_for] > max(law.arch_tags):
+            yield finding(
+                "attr-arch", name, f"it is built with GOARM={made_for}", severity=severity
+            )
         return
     extra = promises.for_file(name)
     arch, fp, simd = attributes.describe()
@@ -155,7 +164,7 @@ def _check_instructions(
 ) -> Iterator[Finding]:
     """One finding for each forbidden class, and one where the attributes kept silent about it."""
     lies: list[str] = []
-    sure = False
+    lying: Certainty = "unclear"
     granted = classes.granted(attributes) if attributes else classes.ALL
     for kind, severity in _asked(result, law):
         found = _forbidden(name, kind, result, promises)
@@ -166,13 +175,12 @@ def _check_instructions(
             f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
         )
         if severity == "error" and not classes.BITS[kind] & granted:
-            sure = sure or certainty == "certain"
+            lying = min(lying, certainty, key=("certain", "likely", "unclear").index)
             lies.append(f"{classes.WORDS[kind]} at {where}")
     if lies and attributes:
         arch, fp, simd = attributes.describe()
         text = f"it declares {arch}, floating point {fp}, SIMD {simd}, and holds {'; '.join(lies)}"
         where = lies[0].split(" at ", 1)[1]
-        lying: Certainty = "certain" if sure else "unclear"
         yield finding("attr-lies", name, text, where=where, certainty=lying)
 
 
@@ -214,7 +222,7 @@ def _forbidden(
 ) -> tuple[str, str, Certainty] | None:
     """What to say about the instructions of a class that no promise covers, or None.
 
-    It is unclear where nothing is known to lead to any of them: they may be data.
+    It is unclear where nothing is known to lead to any of them: they may be data, if they are few.
     """
     covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
     count, first, sure = 0, None, False
@@ -241,7 +249,8 @@ def _forbidden(
         text += f"; in {shown}" + (f" and {more} more functions" if more > 0 else "")
     symbol = result.names.symbol(first)
     where = f"{first.addr:#x}" + (f" ({_short(symbol)})" if symbol else "")
-    return text, where, "certain" if sure else "unclear"
+    doubtful: Certainty = "likely" if count >= _MANY else "unclear"
+    return text, where, "certain" if sure else doubtful
 
 
 def _short(symbol: str) -> str:

@@ -12,8 +12,9 @@ from crosspi.audit.code import classes
 #: Of the report as JSON: raised when a field goes or means something else.
 SCHEMA = 1
 Severity = Literal["error", "note"]
-#: Whether it is so, or only looks so: code that nothing is known to lead to may be data.
-Certainty = Literal["certain", "unclear"]
+#: Whether it is so, or only looks so: code that nothing is known to lead to may be data. Many such
+#: instructions are hardly data, and that a program ran does not clear them: it reached few of them.
+Certainty = Literal["certain", "likely", "unclear"]
 #: Of a file whose code was looked at to this share, its instructions are known.
 SEEN = 0.9
 
@@ -341,11 +342,17 @@ def _table(files: Sequence[FileFacts]) -> list[str]:
     ]
 
 
+_DOUBTS: dict[Certainty, str] = {
+    "certain": "",
+    "likely": " (likely: nothing is known to lead there, but they are too many to be data)",
+    "unclear": " (unclear: nothing is known to lead there)",
+}
+
+
 def _show(item: Finding) -> list[str]:
     place = f"{item.file} at {item.where}" if item.where else item.file
-    doubt = " (unclear: nothing is known to lead there)" if item.certainty == "unclear" else ""
     return [
-        f"{item.severity} {item.code}: {item.message}{doubt}",
+        f"{item.severity} {item.code}: {item.message}{_DOUBTS[item.certainty]}",
         f"  where: {place}",
         f"  board: {item.board}",
         f"  fix:   {item.fix}",

@@ -15,13 +15,16 @@ from arm_files import (
     Toolbox,
     change_stack,
     make_wheel,
+    without_section,
     words,
 )
 
 from crosspi.audit import Law, Promises, audit_elf, audit_tree, audit_wheel
 from crosspi.audit.elf import Elf
+from crosspi.audit.elfformat import SHT_ATTRIBUTES
 from crosspi.audit.findings import Report
 
+NEON = 0xF2220844
 V7_SOURCE = Source(arch="armv7-a", fpu="neon-vfpv4")
 
 
@@ -239,12 +242,34 @@ def test_code_that_chooses_its_cpu_is_no_finding(arm: Toolbox) -> None:
     assert f"chosen at run time in m.so: v7 1 ({why})" in report.to_text()
 
 
-@pytest.mark.parametrize(("first", "certainty"), [((), "unclear"), ((0xF2220844,), "certain")])
+@pytest.mark.parametrize(
+    ("first", "behind", "certainty"),
+    [
+        ((), 1, "unclear"),
+        ((), 15, "unclear"),
+        ((), 16, "likely"),
+        ((NEON,), 1, "certain"),
+        ((NEON,), 16, "certain"),
+    ],
+)
 def test_code_that_nothing_is_known_to_lead_to_is_unclear(
-    arm: Toolbox, first: tuple[int, ...], certainty: str
+    arm: Toolbox, first: tuple[int, ...], behind: int, certainty: str
 ) -> None:
-    """Behind a function's end: it looks like another function, and may be data."""
-    behind = f"  .word 0\n  push {{r4, lr}}\n{words(0xF2220844)}  pop {{r4, pc}}\n"
-    data = arm.shared(Source(words(*first) + RETURN + behind), strip=True)
+    """Behind a function's end: it looks like another function, and may be data, if it is little."""
+    code = f"  .word 0\n  push {{r4, lr}}\n{words(*[NEON] * behind)}  pop {{r4, pc}}\n"
+    data = arm.shared(Source(words(*first) + RETURN + code), strip=True)
     found = {item.code: item.certainty for item in audit_elf(data, MODULE, V6)[1]}
     assert found["isa-neon"] == found["attr-lies"] == certainty
+
+
+@pytest.mark.parametrize(("goarm", "law", "told"), [(7, V6, True), (6, V6, False), (7, V7, False)])
+def test_what_go_built_for_is_what_it_declares(
+    arm: Toolbox, goarm: int, law: Law, told: bool
+) -> None:
+    """Go writes no build attributes, and what it was built for elsewhere."""
+    info = f'.section .go.buildinfo, "a"\n.ascii "build\\tGOARM={goarm}\\n"\n'
+    body = f"{words(NEON)}{RETURN}"
+    data = without_section(arm.shared(Source(body, extra=info)), SHT_ATTRIBUTES)
+    found = [item for item in audit_elf(data, MODULE, law)[1] if item.code == "attr-arch"]
+    assert [item.message for item in found] == (["it is built with GOARM=7"] if told else [])
+    assert all((item.severity, item.certainty) == ("error", "certain") for item in found)

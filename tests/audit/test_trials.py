@@ -11,6 +11,7 @@ from crosspi.audit.trials import Trial, decide
 
 FILE = "demo-1.0.data/scripts/demo"
 UNCLEAR = finding("isa-v7", FILE, "3 instructions", certainty="unclear")
+LIKELY = finding("isa-v7", FILE, "550 instructions", certainty="likely")
 CERTAIN = finding("isa-v7", FILE, "3 instructions")
 
 
@@ -29,6 +30,9 @@ def report(*found: Finding) -> Report:
         (UNCLEAR, [trial(0)], "proven"),
         (UNCLEAR, [trial(2)], "proven"),  # a program that does not know --version ran
         (UNCLEAR, [], "undecided"),
+        (LIKELY, [], "undecided"),
+        (LIKELY, [trial(0)], "undecided"),
+        (LIKELY, [trial(-4)], "refused"),
         (UNCLEAR, [trial(None)], "undecided"),
         (UNCLEAR, [trial(-11)], "undecided"),
         (UNCLEAR, [trial(127)], "undecided"),

@@ -54,7 +54,17 @@ _PIECES = {DMB: (_BARRIERS, _MUSL), SAVE_D16: (_BANKS, _UNWINDER), LOAD_D16: (_B
 _AROUND = 80  # bytes, more than the longest piece
 
 _GO_ARM = re.compile(rb"build\tGOARM=([5-7])")
+#: What Tag_CPU_arch would say (v5TE, v6, v7) of a program that Go built without it.
+GOARM_TAGS = {5: 4, 6: 6, 7: 10}
 _GO_CHOOSES = ((0xFFFFFFF0, 0xF57FF050), (0x0FF0F0F0, 0x0730F010))  # dmb, udiv
+
+
+def goarm(elf: Elf) -> int | None:
+    """What a Go program says that it was built for: 5, 6 or 7; None for other files."""
+    if not any(section.name == ".go.buildinfo" for section in elf.sections):
+        return None
+    found = _GO_ARM.search(elf.data)
+    return int(found[1]) if found else None
 
 
 class Choices:
@@ -62,11 +72,7 @@ class Choices:
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
-        goarm = _GO_ARM.search(elf.data) if self._is_go() else None
-        self._go = goarm is not None and goarm[1] < b"7"
-
-    def _is_go(self) -> bool:
-        return any(section.name == ".go.buildinfo" for section in self._elf.sections)
+        self._go = (goarm(elf) or 7) < 7
 
     def reason(self, addr: int, *, thumb: bool) -> str:
         """Why an instruction only runs where the CPU has it, or '' where nothing is known."""
