@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import get_args
 
 from crosspi.audit.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
 from crosspi.audit.code import classes
@@ -175,7 +176,7 @@ def _check_instructions(
             f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
         )
         if severity == "error" and not classes.BITS[kind] & granted:
-            lying = min(lying, certainty, key=("certain", "likely", "unclear").index)
+            lying = min(lying, certainty, key=get_args(Certainty).index)
             lies.append(f"{classes.WORDS[kind]} at {where}")
     if lies and attributes:
         arch, fp, simd = attributes.describe()
@@ -222,18 +223,22 @@ def _forbidden(
 ) -> tuple[str, str, Certainty] | None:
     """What to say about the instructions of a class that no promise covers, or None.
 
-    It is unclear where nothing is known to lead to any of them: they may be data, if they are few.
+    It is unclear where nothing is known to lead to any of them: they may be data, if they are few;
+    and unproven where they are of a library that may or may not ask for the CPU.
     """
     covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
-    count, first, sure = 0, None, False
+    count, guessed, asked, first = 0, 0, 0, None
     symbols: dict[str, None] = {}
     for hit in result.hits(classes.BITS[kind]):
         symbol = result.names.symbol(hit)
         if any(entry.covers_symbol(symbol) for entry in covers):
             continue
         first = first or hit
-        sure = sure or not hit.guessed
         count += 1
+        if kind == "crypto" and result.choices.asked(hit.addr):
+            asked += 1
+        elif hit.guessed:
+            guessed += 1
         if symbol:
             symbols[symbol] = None
     if first is None:
@@ -249,8 +254,11 @@ def _forbidden(
         text += f"; in {shown}" + (f" and {more} more functions" if more > 0 else "")
     symbol = result.names.symbol(first)
     where = f"{first.addr:#x}" + (f" ({_short(symbol)})" if symbol else "")
-    doubtful: Certainty = "likely" if count >= _MANY else "unclear"
-    return text, where, "certain" if sure else doubtful
+    certainty: Certainty = "certain"
+    if asked + guessed == count:
+        doubtful: Certainty = "unproven" if asked else "unclear"
+        certainty = "likely" if guessed >= _MANY else doubtful
+    return text, where, certainty
 
 
 def _short(symbol: str) -> str:

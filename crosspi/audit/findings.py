@@ -14,7 +14,8 @@ SCHEMA = 1
 Severity = Literal["error", "note"]
 #: Whether it is so, or only looks so: code that nothing is known to lead to may be data. Many such
 #: instructions are hardly data, and that a program ran does not clear them: it reached few of them.
-Certainty = Literal["certain", "likely", "unclear"]
+#: `unproven`: its library asks for the CPU before it uses such code, if it was built to.
+Certainty = Literal["certain", "likely", "unproven", "unclear"]
 #: Of a file whose code was looked at to this share, its instructions are known.
 SEEN = 0.9
 
@@ -345,6 +346,7 @@ def _table(files: Sequence[FileFacts]) -> list[str]:
 _DOUBTS: dict[Certainty, str] = {
     "certain": "",
     "likely": " (likely: nothing is known to lead there, but they are too many to be data)",
+    "unproven": " (unproven: OpenSSL asks for the CPU before it uses them, if it was built to)",
     "unclear": " (unclear: nothing is known to lead there)",
 }
 

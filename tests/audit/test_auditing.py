@@ -273,3 +273,17 @@ def test_what_go_built_for_is_what_it_declares(
     found = [item for item in audit_elf(data, MODULE, law)[1] if item.code == "attr-arch"]
     assert [item.message for item in found] == (["it is built with GOARM=7"] if told else [])
     assert all((item.severity, item.certainty) == ("error", "certain") for item in found)
+
+
+@pytest.mark.parametrize(("more", "certainty"), [("", "unproven"), (".space 9000\n", "certain")])
+def test_cryptography_that_openssl_may_ask_for_is_not_proven(
+    arm: Toolbox, more: str, certainty: str
+) -> None:
+    """Nor does a run clear it; the same code elsewhere in the file is a fault."""
+    name = '.ascii "AES for ARMv8, CRYPTOGAMS by <appro@openssl.org>"\n.balign 4\n'
+    aese = f"{words(0xF3B00300)}"
+    body = f"{aese}{aese}b 1f\n{more}1: {aese}{RETURN}{name}"
+    law = V7.model_copy(update={"instructions": (*V7.instructions, "crypto"), "noted": ()})
+    _, findings = audit_elf(arm.shared(Source(body, arch="armv7-a", fpu="neon")), MODULE, law)
+    found = {item.code: item.certainty for item in findings if item.severity == "error"}
+    assert found["isa-crypto"] == found["attr-lies"] == certainty

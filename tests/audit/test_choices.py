@@ -7,6 +7,7 @@ from arm_files import RETURN, Source, Toolbox, words
 
 from crosspi.audit.attributes import read_attributes
 from crosspi.audit.code import classes
+from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.scan import Scan, scan
 from crosspi.audit.elf import Elf
 
@@ -74,3 +75,50 @@ def test_what_is_no_go_program_does_not_become_one_by_a_text(arm: Toolbox) -> No
     text = '.section .rodata\n.ascii "build\\tGOARM=6\\n"\n'
     found = scanned(arm, words(DMB) + RETURN, extra=text)
     assert len(list(found.hits(classes.V7))) == 1
+
+
+AESE, SHA1C, SHA256H, PMULL = 0xF3B00300, 0xF2000C40, 0xF3000C40, 0xF2A00E00
+NAME = '.ascii "AES for ARMv8, CRYPTOGAMS by <appro@openssl.org>"\n.balign 4\n'
+TRIES = "".join(words(word) + RETURN for word in (AESE, SHA1C, SHA256H, PMULL))
+THUMB_TRIES = (
+    ".short 0xffb0, 0x300, 0x4770, 0xef00, 0xc40, 0x4770\n"
+    ".short 0xff00, 0xc40, 0x4770, 0xefa0, 0xe00, 0x4770\n"
+)
+
+
+def asked(arm: Toolbox, body: str) -> list[bool]:
+    found = scanned(arm, body, arch="armv7-a", fpu="neon")
+    return [found.choices.asked(hit.addr) for hit in found.unconfirmed(classes.BITS["crypto"])]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [f"{words(AESE)}{RETURN}{NAME}", f"b 1f\n{NAME}1: {words(AESE)}{RETURN}", TRIES],
+    ids=["before its name", "behind its name", "tries"],
+)
+def test_cryptography_of_openssl(arm: Toolbox, body: str) -> None:
+    found = asked(arm, body)
+    assert found and all(found)
+
+
+def test_openssl_tries_in_thumb_state_too(arm: Toolbox) -> None:
+    source = Source(THUMB_TRIES, arch="armv7-a", fpu="neon", state="thumb")
+    elf = Elf(arm.shared(source))
+    choices, start = Choices(elf), elf.code[0].addr
+    assert choices.asked(start) and not choices.asked(start + 32)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{words(AESE)}{RETURN}",
+        f"{words(AESE)}{RETURN}{words(SHA1C)}{RETURN}",
+        f"{words(AESE)}{RETURN}" + ".space 9000\n" + NAME,
+        f"{words(AESE)}{RETURN}" + NAME.replace("CRYPTOGAMS", "somebody"),
+        f"{words(AESE)}{RETURN}.section .rodata\n{NAME}",
+    ],
+    ids=["alone", "two tries", "far from its name", "another name", "name in the data"],
+)
+def test_cryptography_of_others(arm: Toolbox, body: str) -> None:
+    found = asked(arm, body)
+    assert found and not any(found)

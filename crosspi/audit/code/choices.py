@@ -7,15 +7,19 @@ alone, compiled for ARMv7, is a fault.
 
 Sources: musl `src/thread/arm/atomics.s` and `__set_thread_area.c` (asks AT_HWCAP); LLVM libunwind
 `UnwindRegistersSave.S`, `UnwindRegistersRestore.S` and GCC `libgcc/config/arm/libunwind.S` (called
-for frames whose unwind tables name those registers, EHABI32 §10.3); Go `runtime/internal/atomic`
-and `runtime/vlop_arm.s` (ask `runtime.goarm` and HWCAP), `debug/buildinfo` for what it was built
-for.
+for frames whose unwind tables name those registers, EHABI32 §10.3); OpenSSL's and BoringSSL's
+assembly `armv4cpuid.pl`, `aesv8-armx.pl`, `ghashv8-armx.pl`, `sha1-armv4-large.pl`,
+`sha256-armv4.pl` (`OPENSSL_armcap_P`, by HWCAP2 or by trying with a handler of SIGILL); Go
+`runtime/internal/atomic` and `runtime/vlop_arm.s` (ask `runtime.goarm` and HWCAP),
+`debug/buildinfo` for what it was built for.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from bisect import bisect_left
+from functools import cached_property
 
 from crosspi.audit.elf import Elf
 from crosspi.audit.elfformat import ET_REL
@@ -67,12 +71,51 @@ def goarm(elf: Elf) -> int | None:
     return int(found[1]) if found else None
 
 
+# The names in that assembly, which stand between its functions; and the functions that try.
+_ASSEMBLY = re.compile(rb" for (?:ARMv[48]|NEON)[/\w]{0,12}, CRYPTOGAMS by <")
+_NEAR = 8192  # bytes, more than the longest of its parts
+_TRIES = (0xF3B00300, 0xF2000C40, 0xF3000C40, 0xF2A00E00)  # aese, sha1c, sha256h, vmull.p64
+_IN_THUMB = (0xFFB0, 0x0300, 0x4770, 0xEF00, 0x0C40, 0x4770)
+_IN_THUMB_2 = (0xFF00, 0x0C40, 0x4770, 0xEFA0, 0x0E00, 0x4770)
+_TRYING = re.compile(
+    b"".join(_words(word) + _RETURN for word in _TRIES)
+    + b"|"
+    + re.escape(struct.pack("<12H", *_IN_THUMB, *_IN_THUMB_2))
+)
+_TRYING_SIZE = 32
+
+
 class Choices:
     """Where a file chooses its CPU by itself."""
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
         self._go = (goarm(elf) or 7) < 7
+
+    @cached_property
+    def _assembly(self) -> list[int]:
+        return [c.addr + m.start() for c in self._elf.code for m in _ASSEMBLY.finditer(c.data)]
+
+    @cached_property
+    def _trying(self) -> list[int]:
+        return [c.addr + m.start() for c in self._elf.code for m in _TRYING.finditer(c.data)]
+
+    def asked(self, addr: int) -> bool:
+        """Whether cryptography is code of a library that asks for the CPU, if it is built to.
+
+        One that is built for CPUs that have it does not ask, and consists of the same: so this is
+        no reason to believe that it only runs where it can.
+        """
+        if self._elf.header.kind == ET_REL:
+            return False
+        for places, before, behind in (
+            (self._assembly, _NEAR, _NEAR),
+            (self._trying, 0, _TRYING_SIZE - 1),
+        ):
+            at = bisect_left(places, addr - behind)
+            if at < len(places) and places[at] <= addr + before:
+                return True
+        return False
 
     def reason(self, addr: int, *, thumb: bool) -> str:
         """Why an instruction only runs where the CPU has it, or '' where nothing is known."""
