@@ -17,6 +17,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from standins import write_programs
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 STAGES = Path(__file__).parents[2] / "dockerfiles" / "armv6" / "stages.sh"
 T = "arm-linux-gnueabihf"
@@ -142,6 +144,7 @@ def make_files(root: Path, files: Mapping[str, str]) -> None:
 def make_tools(folder: Path, version: str, pythons: bool) -> None:
     """`make`; and the Pythons that come first in PATH where a Python of this version is there."""
     folder.mkdir(parents=True)
+    write_programs(folder)
     for name in ("make", *((f"python{version}", "python3", "python") if pythons else ())):
         tool = "make" if name == "make" else "python"
         line = f'exec {sys.executable} {__file__} {tool} {version} "$@"\n'

@@ -9,23 +9,16 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from standins import write_programs
+
 STAGES = Path(__file__).parents[2] / "dockerfiles" / "armv6" / "stages.sh"
-
-
-#: tar asks for the program, which no system must have; the image of the scripts has it.
-XZ = f"""\
-#!{sys.executable}
-import lzma, shutil, sys
-assert sys.argv[1:] == ["-d"], sys.argv
-shutil.copyfileobj(lzma.open(sys.stdin.buffer), sys.stdout.buffer)
-"""
 
 
 def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     programs = folder / "programs"
     programs.mkdir()
-    (programs / "xz").write_text(XZ)
-    (programs / "xz").chmod(0o755)
+    write_programs(programs)
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail; . {STAGES}; {script}"],
         cwd=folder,

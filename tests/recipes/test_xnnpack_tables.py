@@ -153,8 +153,13 @@ def patched(recipe: Recipe, upstream: Path, tmp_path_factory: pytest.TempPathFac
     shutil.copy(upstream / "CMakeLists.txt", tree)
     subprocess.run(["chmod", "-R", "u+w", str(tree)], check=True)
     for patch in recipe.data.patches["xnnpack"]:
-        command = ["patch", "--strip=1", "--batch", "--fuzz=0", f"--directory={tree}"]
-        subprocess.run([*command, f"--input={recipe.folder / patch}"], check=True)
+        # git, which every checkout came by: a bare Debian has no patch.
+        subprocess.run(
+            ["git", "apply", "-p1", recipe.folder / patch],
+            cwd=tree,
+            env={**os.environ, "GIT_DIR": "/nonexistent"},
+            check=True,
+        )
     return Source(tree)
 
 
