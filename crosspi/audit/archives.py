@@ -7,6 +7,7 @@ BSD (`#1/12` stands before the data).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 
 from crosspi.audit.elfformat import BrokenElf
 
@@ -14,7 +15,7 @@ MAGIC = b"!<arch>\n"
 _HEADER = 60
 
 
-def members(data: bytes) -> Iterator[tuple[str, bytes]]:
+def members(data: bytes | mmap) -> Iterator[tuple[str, bytes]]:
     """The members of an archive, without its tables of symbols and names.
 
     Raises:

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import Path
 
 from packaging.version import Version
@@ -66,7 +67,7 @@ class _Files:
     findings: list[Finding] = field(default_factory=list)
     linkages: list[Linkage] = field(default_factory=list)
 
-    def elf(self, data: bytes, name: str) -> Linkage | None:
+    def elf(self, data: bytes | mmap, name: str) -> Linkage | None:
         """One ELF file; what the loader reads of it."""
         facts, found = audit_elf(
             data, name, self.law, self.promises, build_paths=self.build_paths, own=self.own
@@ -77,7 +78,7 @@ class _Files:
         self.linkages += [] if link is None else [link]
         return link
 
-    def archive(self, data: bytes, name: str) -> None:
+    def archive(self, data: bytes | mmap, name: str) -> None:
         """The ELF files in a static library."""
         try:
             for member, body in members(data):
@@ -90,20 +91,22 @@ class _Files:
 def _audit_open_wheel(
     wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str], own: bool
 ) -> Report:
-    findings = list(check_wheel(wheel, law, own=own))
-    law = _honest_floor(wheel, law)
+    named, law = law, _honest_floor(wheel, law)
+    findings: list[Finding] = []
     files = _Files(law, promises, build_paths, own)
     for member in wheel.members:
         name = member.filename
         head = b"" if member.is_dir() else wheel.head(member, len(ARCHIVE))
         if is_elf(head):
-            link = files.elf(wheel.read(name), name)
+            link = files.elf(wheel.content(member), name)
             if link is not None and name.endswith(".so"):
                 findings += check_suffix(wheel, name, tuple(link.exports), law.soabi)
         elif head == ARCHIVE:
-            files.archive(wheel.read(name), name)
+            files.archive(wheel.content(member), name)
         else:
             findings += _check_other(wheel, name, head)
+    # Last, since what was looked at is hashed already: it is not unpacked again.
+    findings += check_wheel(wheel, named, own=own)
     findings += files.findings
     findings += Loader(files.linkages, law, preloads=lambda: _preloads(wheel)).check()
     findings += _check_house(files.linkages, law) if own else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from mmap import mmap
 from pathlib import PurePosixPath
 from typing import get_args
 
@@ -27,7 +28,7 @@ _MANY = 16
 
 
 def audit_elf(
-    data: bytes,
+    data: bytes | mmap,
     name: str,
     law: Law,
     promises: Promises | None = None,
@@ -55,7 +56,7 @@ def audit_elf(
 
 
 def _audit_arm(
-    data: bytes,
+    data: bytes | mmap,
     name: str,
     law: Law,
     promises: Promises,

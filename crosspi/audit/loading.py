@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import PurePosixPath
 
 from packaging.version import Version
@@ -59,7 +60,7 @@ class Linkage:
         return {self.soname, self.place.name} - {""}
 
 
-def linkage(data: bytes, name: str) -> Linkage | None:
+def linkage(data: bytes | mmap, name: str) -> Linkage | None:
     """What the loader reads of a file; None where it loads none such."""
     try:
         elf = Elf(data)

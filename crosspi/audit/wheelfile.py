@@ -11,12 +11,15 @@ import base64
 import csv
 import hashlib
 import io
+import mmap
 import re
 import stat
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
@@ -40,6 +43,7 @@ MAX_MEMBER = 2 << 30
 MAX_TOTAL = 4 << 30
 MAX_RATIO = 500
 RATIO_FROM = 16 << 20
+IN_MEMORY = 4 << 20
 
 _HASHES = ("sha256", "sha384", "sha512")
 _SUFFIX = re.compile(
@@ -61,6 +65,7 @@ class Wheel:
     tags: frozenset[Tag]
     members: tuple[zipfile.ZipInfo, ...]
     dist_info: str
+    hashed: dict[str, bytes] = field(default_factory=dict, compare=False)
 
     @property
     def pythons(self) -> set[str]:
@@ -76,26 +81,49 @@ class Wheel:
 
     def read(self, member: str | zipfile.ZipInfo) -> bytes:
         """The bytes of a member, no more of them than its header says."""
-        try:
+        with self._unpacking(member if isinstance(member, str) else member.filename):
             return self.archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-            name = member if isinstance(member, str) else member.filename
-            raise _refuse(self.path, f"its member cannot be unpacked ({error})", name) from error
-        except NotImplementedError as error:
-            name = member if isinstance(member, str) else member.filename
-            raise _refuse(self.path, f"its compression is not known ({error})", name) from error
+
+    def content(self, member: zipfile.ZipInfo) -> bytes | mmap.mmap:
+        """The bytes of a member, the bigger ones in a file without a name; `hashed` as it is read.
+
+        A mapped file's memory is the system's to take back. It goes when nobody refers to it.
+        """
+        if member.file_size <= IN_MEMORY:
+            data = self.read(member)
+            self.hashed[member.filename] = hashlib.sha256(data).digest()
+            return data
+        real = hashlib.sha256()
+        with tempfile.TemporaryFile() as spool:
+            for block in self.blocks(member):
+                real.update(block)
+                spool.write(block)
+            spool.flush()
+            self.hashed[member.filename] = real.digest()
+            return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def blocks(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
+        """The bytes of a member, piece by piece."""
+        with self._unpacking(member.filename), self.archive.open(member) as stream:
+            while block := stream.read(1 << 20):
+                yield block
 
     def head(self, member: zipfile.ZipInfo, size: int = 4) -> bytes:
         """The first bytes of a member."""
+        with self._unpacking(member.filename), self.archive.open(member) as stream:
+            return stream.read(size)
+
+    @contextmanager
+    def _unpacking(self, name: str) -> Iterator[None]:
+        """Refuses the wheel if a member cannot be unpacked."""
         try:
-            with self.archive.open(member) as stream:
-                return stream.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            text = f"its member cannot be unpacked ({error})"
-            raise _refuse(self.path, text, member.filename) from error
-        except NotImplementedError as error:
-            text = f"its compression is not known ({error})"
-            raise _refuse(self.path, text, member.filename) from error
+            yield
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            if isinstance(error, NotImplementedError):
+                text = f"its compression is not known ({error})"
+            else:
+                text = f"its member cannot be unpacked ({error})"
+            raise _refuse(self.path, text, name) from error
 
     def info(self, file: str) -> str:
         return f"{self.dist_info}/{file}"
@@ -385,14 +413,13 @@ def _check_row(wheel: Wheel, member: zipfile.ZipInfo, digest: str, size: str) ->
         text = f"RECORD says {size} bytes, it has {member.file_size}"
         yield finding("record-mismatch", name, text)
         return
-    real = hashlib.new(kind)
-    try:
-        with wheel.archive.open(member) as stream:
-            while block := stream.read(1 << 20):
-                real.update(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise _refuse(wheel.path, f"its member cannot be unpacked ({error})", name) from error
-    if base64.urlsafe_b64encode(real.digest()).rstrip(b"=").decode() != value.rstrip("="):
+    seen = wheel.hashed.get(name) if kind == "sha256" else None
+    if seen is None:
+        real = hashlib.new(kind)
+        for block in wheel.blocks(member):
+            real.update(block)
+        seen = real.digest()
+    if base64.urlsafe_b64encode(seen).rstrip(b"=").decode() != value.rstrip("="):
         yield finding("record-mismatch", name, f"its {kind} is not the one in RECORD")
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import stat
+import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterator
+from mmap import mmap
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from arm_files import METADATA, MODULE, V6, Source, Toolbox, make_wheel
 
-from crosspi.audit import audit_wheel
+from crosspi.audit import audit_wheel, wheelfile
 from crosspi.audit.wheelfile import open_wheel
 from crosspi.errors import NotAWheelError
 
@@ -65,6 +71,12 @@ def test_every_truncation(arm: Toolbox, tmp_path: Path) -> None:
             audit_wheel(path, V6)
 
 
+@pytest.fixture(params=[wheelfile.IN_MEMORY, 0], ids=["in memory", "in a file"])
+def spooled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wheelfile, "IN_MEMORY", request.param)
+
+
+@pytest.mark.usefixtures("spooled")
 def test_damaged_member(arm: Toolbox, tmp_path: Path) -> None:
     path = make_wheel(tmp_path, {MODULE: arm.shared()})
     data = bytearray(path.read_bytes())
@@ -163,6 +175,52 @@ def test_record_row(arm: Toolbox, tmp_path: Path, row: str, words: str) -> None:
     path = make_wheel(tmp_path, {MODULE: arm.shared()}, record={MODULE: row})
     assert codes(path) == ["record-mismatch"]
     assert words in messages(path)
+
+
+@pytest.mark.usefixtures("spooled")
+@pytest.mark.parametrize("kind", ["sha256", "sha512"])
+@pytest.mark.parametrize("change", [b"", b" "])
+def test_record_hash(arm: Toolbox, tmp_path: Path, kind: str, change: bytes) -> None:
+    """Of what was looked at, and hashed by that, as of the rest."""
+    data = arm.shared()
+    digest = base64.urlsafe_b64encode(hashlib.new(kind, data + change).digest()).decode()
+    row = f"{MODULE},{kind}={digest.rstrip('=')},{len(data)}"
+    path = make_wheel(tmp_path, {MODULE: data}, record={MODULE: row})
+    assert codes(path) == (["record-mismatch"] if change else [])
+
+
+def test_what_is_looked_at_is_unpacked_once(
+    arm: Toolbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheelfile, "IN_MEMORY", 0)
+    unpacked: list[str] = []
+    blocks = wheelfile.Wheel.blocks
+
+    def noted(wheel: wheelfile.Wheel, member: zipfile.ZipInfo) -> Iterator[bytes]:
+        unpacked.append(member.filename)
+        return blocks(wheel, member)
+
+    monkeypatch.setattr(wheelfile.Wheel, "blocks", noted)
+    path = make_wheel(tmp_path, {MODULE: arm.shared()})
+    assert codes(path) == []
+    assert unpacked.count(MODULE) == 1
+    wheel = open_wheel(path)
+    with wheel.archive as archive:
+        content = wheel.content(archive.getinfo(MODULE))
+    assert isinstance(content, mmap)
+    assert content[:] == arm.shared()
+
+
+def test_a_full_disk_is_not_the_wheels_fault(
+    arm: Toolbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wheelfile, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left"):
+        audit_wheel(make_wheel(tmp_path, {MODULE: arm.shared()}), V6)
 
 
 def test_record_lists_what_is_not_there(arm: Toolbox, tmp_path: Path) -> None:
