@@ -20,8 +20,8 @@ from crosspi.machine import (
     run_commands,
     source_mounts,
 )
-from crosspi.plan import Step, Workspace, digest
-from crosspi.recipe import Recipe
+from crosspi.plan import Step, Workspace, digest, digest_files
+from crosspi.recipe import CMakeBuild, Recipe
 from crosspi.rooms import ROOM
 from crosspi.targets import Cell, Toolchain
 
@@ -216,6 +216,50 @@ def build_step(
     needs += [step for step in (compiled, interpreter) if step is not None]
     subject = f"{recipe.name}-{cell.identifier}"
     return Step("build", subject, inputs, tuple(needs), act)
+
+
+def programs_step(
+    recipe: Recipe,
+    toolchain_made: Step,
+    toolchain: Toolchain,
+    machine: BuildMachine,
+    *,
+    compiled: Step | None,
+    sources: Sequence[Step],
+) -> Step | None:
+    """The step that builds the programs of a slow smoke test; None if it has none."""
+    programs, build = recipe.data.smoke.full_programs, recipe.data.build
+    if programs is None or compiled is None or not isinstance(build, CMakeBuild):
+        return None
+    recipe = recipe.with_programs
+    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
+
+    def act(work: Workspace) -> None:
+        run_commands(
+            machine,
+            work,
+            commands=[
+                {"argv": ["cp", "-a", f"{_BEFORE}/.", builders.WORK]},
+                *cmake.program_commands(build, programs, context),
+            ],
+            environment=COMPILE_ENVIRONMENT,
+            mounts=[
+                Mount(work.results[toolchain_made.name], builders.TOOLCHAIN),
+                Mount(work.results[compiled.name], _BEFORE),
+                *source_mounts(recipe.data.sources, recipe.folder, machine),
+                Mount(recipe.folder, builders.RECIPE),
+            ],
+        )
+
+    described = cmake.program_commands(build, programs, replace(context, jobs=None))
+    inputs = {
+        "recipe": digest(described),
+        "files of the programs": digest_files(recipe.folder / programs.folder),
+        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
+        "sources": _source_digest(recipe),
+    }
+    needs = (machine.image.step, toolchain_made, compiled, *sources)
+    return Step("programs", compiled.subject, inputs, needs, act)
 
 
 def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, work: Path) -> Job:

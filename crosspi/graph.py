@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from crosspi.auditing import audit_step
-from crosspi.compiling import build_step, compile_step, toolchain_step
+from crosspi.compiling import build_step, compile_step, programs_step, toolchain_step
 from crosspi.images import Image, tools_image
 from crosspi.parts import Part, PartSmoke, part_audit_step, part_step, root_image
 from crosspi.plan import SOURCE, Step, Workspace
@@ -201,6 +201,19 @@ class Graph:
             name=name,
         )
 
+    def _programs(self, package: Package, recipe: Recipe, toolchain: Toolchain) -> Step | None:
+        if self._level != "full":
+            return None
+        step = programs_step(
+            recipe,
+            self.toolchain(toolchain),
+            toolchain,
+            self._machine,
+            compiled=self._compile(package, recipe, toolchain),
+            sources=self.source_steps(recipe.with_programs),
+        )
+        return None if step is None else self._compiled.setdefault(step.key, step)
+
     def _wheel(self, package: Package, cell: Cell) -> WheelSteps:
         key = (package.name, cell.identifier)
         if key in self._wheels:
@@ -250,6 +263,9 @@ class Graph:
         board = self.board(cell)
         wheel = wheel_step(recipe, cell, built, self._machine, number)
         audit = audit_step(recipe, cell, wheel)
+        programs = self._programs(
+            self._project.recipes.by_name[recipe.name], recipe, cell.toolchain
+        )
         smokes = tuple(
             smoke_step(
                 recipe,
@@ -260,6 +276,7 @@ class Graph:
                 audits=[audit, *(steps.audit for steps in installs), *board.proofs],
                 engine=self._project.engine,
                 sources=self._project.sources,
+                folders={} if programs is None else {"programs": programs},
                 level=self._level,
             )
             for emulated in cell.toolchain.data.emulated

@@ -176,14 +176,27 @@ class Requires(Model):
     run: tuple[RequirementText, ...] = ()
 
 
+class SmokePrograms(Model):
+    """Programs that the smoke test runs, linked with what was compiled once: a CMake project.
+
+    It lies in `folder` of the recipe; all that it builds by default is built. `sources` names those
+    that no other build sees. The smoke test finds the programs in the folder `programs`.
+    """
+
+    folder: InsidePath
+    sources: tuple[str, ...] = ()
+    options: dict[str, Scalar] = {}
+
+
 class Smoke(Model):
     """How the smoke test runs: the sources that it sees (name → folder inside), its limits.
 
-    The sources of `full_data` are for the level full alone: no build sees them.
+    The sources of `full_data` and the programs are for the level full alone: no build sees them.
     """
 
     data: dict[str, InsidePath] = {}
     full_data: dict[str, InsidePath] = {}
+    full_programs: SmokePrograms | None = None
     timeout_minutes: int = Field(default=15, ge=1, le=240)
     full_timeout_minutes: int = Field(default=120, ge=1, le=1440)
 
@@ -247,7 +260,19 @@ class Recipe:
     @property
     def as_built(self) -> Recipe:
         """The recipe as its build sees it: without what is there for tests alone."""
-        return self._without(self.data.smoke.full_data)
+        return self._without([*self.data.smoke.full_data, *self._programs_alone])
+
+    @property
+    def with_programs(self) -> Recipe:
+        """The recipe as the build of the smoke test's programs sees it."""
+        build = self.data.build
+        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
+        return self._without([*self.data.smoke.full_data, *alone])
+
+    @property
+    def _programs_alone(self) -> tuple[str, ...]:
+        programs = self.data.smoke.full_programs
+        return programs.sources if programs else ()
 
     @property
     def compiled_once(self) -> Recipe:
@@ -490,6 +515,20 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     else:
         named += [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
     named += [(("patches", n), n) for n in data.patches]
+    programs = data.smoke.full_programs
+    if programs is not None:
+        place = ("smoke", "full_programs")
+        named += [((*place, "sources", i), n) for i, n in enumerate(programs.sources)]
+        if not (recipe.folder / programs.folder / "CMakeLists.txt").is_file():
+            yield Fault((*place, "folder"), f"there is no CMake project '{programs.folder}' here")
+        if not programs.folder.startswith("smoke"):
+            yield Fault(
+                (*place, "folder"), "must begin with 'smoke': a wheel's build sees the rest"
+            )
+        if not (isinstance(data.build, CMakeBuild) and data.build.compile):
+            yield Fault(place, "only a CMake build that compiles once (build.compile) has programs")
+        for name in sorted(set(programs.sources) & set(data.patches)):
+            yield Fault(("patches", name), "smoke.full_programs sees this source as it came")
     for_tests = [(("smoke", "data", n), n) for n in data.smoke.data]
     for_tests += [(("smoke", "full_data", n), n) for n in data.smoke.full_data]
     for location, name in [*named, *for_tests]:
@@ -511,6 +550,8 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
             fault = _placeholder_fault(match, data)
             if fault:
                 yield Fault(location, fault)
+            elif location[:2] != ("smoke", "full_programs") and match[2] in recipe._programs_alone:
+                yield Fault(location, f"{match[0]}: only smoke.full_programs sees it")
             elif compiled_once and _sees_no_python(location) and _is_of_python(match, data):
                 yield Fault(
                     location,
@@ -521,6 +562,8 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
 
 def _sees_no_python(location: Location) -> bool:
     """Whether a value of a CMake recipe goes into its compile step."""
+    if location[:2] == ("smoke", "full_programs"):
+        return True
     return location[0] == "build" and location[1] in ("options", "flags", "targets")
 
 

@@ -106,6 +106,16 @@ requires:
   run: ["other>=1"]
 """
 
+#: CMAKE with programs for its smoke test, and a source that these alone see.
+PROGRAMS = CMAKE.replace(
+    "build:\n",
+    f"  tester: {{tree: sha256:{64 * '4'}, origins: [{{local: tester}}]}}\nbuild:\n",
+    1,
+) + (
+    "smoke:\n  full_programs:\n    folder: smoke-programs\n    sources: [tester]\n"
+    '    options: {TESTER: "{source:tester}", BUILT: "{build}"}\n'
+)
+
 PEP517 = f"""\
 name: other
 version: "2.0"
@@ -148,6 +158,13 @@ def write_toolchains(folder: Path, *, toolchain: str = TOOLCHAIN, pythons: str =
     (folder / "pythons.yaml").write_text(pythons)
     (folder / "others.yaml").write_text(OTHERS)
     return folder
+
+
+def write_programs(root: Path, name: str = "pack") -> None:
+    """The CMake project of PROGRAMS."""
+    folder = root / name / "smoke-programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "CMakeLists.txt").write_text("project(programs)\n")
 
 
 def write_recipe(folder: Path, text: str = CMAKE) -> Path:

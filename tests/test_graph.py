@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from making import (
+    CMAKE,
     PEP517,
+    PROGRAMS,
     ZEROS,
+    write_programs,
     write_recipe,
 )
 from projects import PACK, Board, ask, project_at
@@ -111,6 +114,50 @@ def test_variants_that_compile_different_things_are_both_built(checkout: Path) -
     result = build(project, request)
     assert result.errors == []
     assert len([path for path in result.published if path.name.startswith("pack")]) == 2
+
+
+def test_a_smoke_test_waits_for_its_programs(checkout: Path) -> None:
+    text = PROGRAMS.replace("requires:\n", "requires:\n  build: [other]\n")
+    write_recipe(checkout / "recipes" / "pack", text)
+    write_programs(checkout / "recipes")
+    graph = Graph(project_at(checkout), level="full")
+    wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    steps = {step for w in wheels for step in closure(w.smokes)}
+    # One for the architecture, whatever Pythons.
+    (programs,) = [step for step in steps if step.kind == "programs"]
+    smokes = [step for step in steps if step.name.startswith("smoke:pack-")]
+    assert [programs in step.needs for step in smokes] == [True, True]
+    before = {step.name for step in closure([programs])}
+    assert {"compile:pack-toy", "source:tester-44444444"} < before
+    built = {step.name for w in wheels for step in closure([w.wheel])}
+    assert not built & {"source:tester-44444444", programs.name}
+
+
+def test_the_default_level_neither_builds_programs_nor_knows_of_them(checkout: Path) -> None:
+    keys = []
+    for text in (CMAKE, PROGRAMS):
+        write_recipe(checkout / "recipes" / "pack", text)
+        write_programs(checkout / "recipes")
+        wheels = Graph(project_at(checkout)).wheels(ask(project_at(checkout), "pack"))
+        keys.append({step.name: step.key for w in wheels for step in closure(w.smokes)})
+    assert keys[0] == keys[1]
+    assert not [name for name in keys[1] if "programs" in name or "tester" in name]
+
+
+def test_a_file_of_the_programs_changes_their_key_alone(checkout: Path) -> None:
+    write_recipe(checkout / "recipes" / "pack", PROGRAMS)
+    write_programs(checkout / "recipes")
+
+    def keys() -> dict[str, str]:
+        graph = Graph(project_at(checkout), level="full")
+        wheels = graph.wheels(ask(project_at(checkout), "pack"))
+        return {step.name: step.key for w in wheels for step in closure(w.smokes)}
+
+    before = keys()
+    (checkout / "recipes" / "pack" / "smoke-programs" / "more.cc").write_text("// more\n")
+    after = keys()
+    changed = {name.split(":")[0] for name in before if before[name] != after[name]}
+    assert changed == {"programs", "smoke"}
 
 
 def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:

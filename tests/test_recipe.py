@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from making import CMAKE, PEP517, load_recipe, write_recipe
+from making import CMAKE, PEP517, PROGRAMS, load_recipe, write_programs, write_recipe
 
 from crosspi.errors import DataError, UsageError
 from crosspi.recipe import Package, Recipes, schema, substitute
@@ -256,6 +256,34 @@ def test_a_build_that_wants_what_only_slow_tests_see(
     text = text % (64 * "9") + "smoke: {full_data: {slow: y}}\n"
     with pytest.raises(DataError) as caught:
         load_recipe(tmp_path, text.replace(*change))
+    assert fault in caught.value.where
+
+
+def test_what_only_programs_of_the_smoke_test_see_is_not_built_with(tmp_path: Path) -> None:
+    write_programs(tmp_path)
+    recipe = load_recipe(tmp_path, PROGRAMS)
+    assert set(recipe.as_built.data.sources) == {"main", "extra"}
+    assert set(recipe.compiled_once.data.sources) == {"main", "extra"}
+    assert set(recipe.with_programs.data.sources) == {"main", "extra", "tester"}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("sources: [tester]", "sources: [tseter]"), "sources[0]: no source 'tseter'"),
+        (("folder: smoke-programs", "folder: smoke-x"), "there is no CMake project 'smoke-x' here"),
+        (("folder: smoke-programs", "folder: programs"), "must begin with 'smoke'"),
+        (("build:\n", "patches: {tester: [a.patch]}\nbuild:\n"), "sees this source as it came"),
+        (("  compile: [engine]\n", ""), "only a CMake build that compiles once"),
+        (('PLACE: "{source:main}', 'PLACE: "{source:tester}'), "only smoke.full_programs sees it"),
+        (('"{source:tester}"', '"{python:include}"'), "compiled once for all Pythons sees none"),
+    ],
+)
+def test_programs_that_cannot_be_built(tmp_path: Path, change: tuple[str, str], fault: str) -> None:
+    write_programs(tmp_path)
+    assert PROGRAMS.count(change[0]) == 1
+    with pytest.raises(DataError) as caught:
+        load_recipe(tmp_path, PROGRAMS.replace(*change))
     assert fault in caught.value.where
 
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosspi.builders import BIN, WORK, BuildContext, Command, fill_tree, prepare_sources
-from crosspi.recipe import CMakeBuild, Scalar
+from crosspi.builders import (
+    BIN,
+    OUT,
+    RECIPE,
+    WORK,
+    BuildContext,
+    Command,
+    fill_tree,
+    prepare_sources,
+)
+from crosspi.recipe import CMakeBuild, Scalar, SmokePrograms
 
 
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
@@ -15,7 +24,7 @@ def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     return [
         *prepare_sources(context),
         _configure(build, context, {}),
-        _ninja(context, build.compile),
+        _ninja("build", context, build.compile),
     ]
 
 
@@ -27,13 +36,31 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     return [
         *prepare_sources(context, only=build.python.sources if build.compile else None),
         _configure(build, context, build.python.options),
-        _ninja(context, build.python.build),
+        _ninja("build", context, build.python.build),
         *fill_tree(context),
     ]
 
 
+def program_commands(
+    build: CMakeBuild, programs: SmokePrograms, context: BuildContext
+) -> list[Command]:
+    """Build programs for the smoke test, where `compile_commands` ended and with its options."""
+    options = {**programs.options, "CMAKE_RUNTIME_OUTPUT_DIRECTORY": OUT}
+    source = f"{RECIPE}/{programs.folder}"
+    return [
+        _configure(build, context, options, source=source, folder="programs"),
+        _ninja("programs", context, ()),
+        {"strip": OUT},
+    ]
+
+
 def _configure(
-    build: CMakeBuild, context: BuildContext, python_options: Mapping[str, Scalar]
+    build: CMakeBuild,
+    context: BuildContext,
+    more_options: Mapping[str, Scalar],
+    *,
+    source: str = "",
+    folder: str = "build",
 ) -> Command:
     target = build.targets.get(context.toolchain.name)
     flags = [*build.flags, *(target.flags if target else ())]
@@ -54,12 +81,13 @@ def _configure(
         "CCACHE_BINARY": "",
         **build.options,
         **(target.options if target else {}),
-        **python_options,
+        **more_options,
     }
     return {
         "argv": [
-            *("cmake", "-G", "Ninja", "-S", f"{context.source(build.source)}/{build.folder}"),
-            *("-B", f"{WORK}/build"),
+            *("cmake", "-G", "Ninja"),
+            *("-S", source or f"{context.source(build.source)}/{build.folder}"),
+            *("-B", f"{WORK}/{folder}"),
             *(f"-D{name}={_value(value, context)}" for name, value in options.items()),
         ]
     }
@@ -71,5 +99,5 @@ def _value(value: Scalar, context: BuildContext) -> str:
     return context.fill(str(value))
 
 
-def _ninja(context: BuildContext, targets: tuple[str, ...]) -> Command:
-    return {"argv": ["ninja", "-C", f"{WORK}/build", f"-j{context.jobs_text}", *targets]}
+def _ninja(folder: str, context: BuildContext, targets: tuple[str, ...]) -> Command:
+    return {"argv": ["ninja", "-C", f"{WORK}/{folder}", f"-j{context.jobs_text}", *targets]}

@@ -39,6 +39,7 @@ def smoke_step(
     audits: Sequence[Step],
     engine: Callable[[], Engine],
     sources: SourceCache,
+    folders: Mapping[str, Step],
     level: str = "default",
 ) -> Step:
     """The step that installs and tests a wheel on an emulated board.
@@ -51,6 +52,7 @@ def smoke_step(
         wheels: the wheel steps that pip may install from, the recipe's own first.
         audits: their audits: what failed one is not run.
         engine, sources: where it runs, where its data comes from.
+        folders: steps whose results the test sees beside its data, by name.
         level: `default`, or `full` for the slow tests too.
     """
 
@@ -66,6 +68,7 @@ def smoke_step(
             name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
             for name, folder in recipe.data.smoke.seen(level).items()
         }
+        data |= {name: work.results[step.name] for name, step in folders.items()}
         job = board_job(
             recipe.folder,
             cell,
@@ -93,7 +96,7 @@ def smoke_step(
             }
         ),
     }
-    needs = (image.step, *wheels, *audits)
+    needs = (image.step, *wheels, *audits, *folders.values())
     return Step("smoke", f"{wheels[0].subject}-{board.name}", inputs, needs, act)
 
 

@@ -1,0 +1,113 @@
+# ruff: noqa
+"""Smoke tests: XNNPACK's own unit tests, programs that were linked with the library in the wheel.
+
+Valid Python 2.7 and 3.4 to 3.15.
+"""
+
+from __future__ import division, print_function
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+
+#: After so many seconds a program is told as one that hangs.
+LIMIT = 1800
+
+
+def test_xnnpack_kernels(case):
+    """XNNPACK's unit tests of every kernel in the wheel, by itself."""
+    run_programs(case, "kernels-")
+
+
+def test_xnnpack_operators(case):
+    """XNNPACK's unit tests of its operators."""
+    run_programs(case, "operators-")
+
+
+for _test in (test_xnnpack_kernels, test_xnnpack_operators):
+    _test.level = "full"
+    _test.seconds = 5400
+
+
+def run_programs(case, kind):
+    """Runs all programs of a kind; none may die, hang, or fail one of its tests.
+
+    The numbers are noted: of programs, of their tests that were run, that passed, that skipped
+    themselves (kernels for instructions which this processor does not have).
+    """
+    folder = case.data("programs")
+    before = os.times()
+    counts = {"programs": 0, "run": 0, "passed": 0, "skipped": 0}
+    wrong = []
+    for name in sorted(os.listdir(folder)):
+        if not name.startswith(kind):
+            continue
+        case.step(name)
+        counts["programs"] += 1
+        counted, failed = run_program(os.path.join(folder, name))
+        wrong.extend("%s: %s" % (name, one) for one in failed)
+        for key in counted:
+            counts[key] += counted[key]
+    for key in sorted(counts):
+        case.note(key, counts[key])
+    after = os.times()
+    case.note("cpu_seconds", round(after[2] + after[3] - before[2] - before[3], 1))
+    case.equal(wrong, [], "tests of XNNPACK's that failed")
+    case.check(counts["passed"] > 0, "no test was run")
+
+
+def run_program(path, limit=LIMIT):
+    """(how many of a program's tests were run, passed and skipped themselves; what failed)"""
+    folder = tempfile.mkdtemp()
+    report = os.path.join(folder, "report.json")
+    try:
+        process = subprocess.Popen(
+            [
+                path,
+                "--gtest_brief=1",
+                "--gtest_random_seed=1",  # the same numbers each time
+                # Complaints that a suite has no tests: its kernels are not in the wheel.
+                "--gtest_filter=-GoogleTestVerification.*",
+                "--gtest_output=json:" + report,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        timer = threading.Timer(limit, process.kill)
+        timer.start()
+        printed = process.communicate()[0].decode("utf-8", "replace")
+        hung = not timer.is_alive()
+        timer.cancel()
+        counts, failed = {}, []
+        if os.path.exists(report):
+            with open(report) as stream:
+                counts, failed = read(json.load(stream))
+    finally:
+        shutil.rmtree(folder)
+    last = printed[-500:]
+    if hung:
+        failed.append("did not end within %d seconds: %s" % (limit, last))
+    elif process.returncode != (1 if failed else 0) or not counts:
+        failed.append("ended with %d: %s" % (process.returncode, last))
+    return counts, failed
+
+
+def read(report):
+    """(how many tests of googletest's report were run, passed and skipped; which failed)"""
+    counts = {"run": 0, "passed": 0, "skipped": 0}
+    failed = []
+    for suite in report["testsuites"]:
+        for test in suite["testsuite"]:
+            if test["status"] != "RUN":
+                continue
+            counts["run"] += 1
+            if test.get("failures"):
+                failed.append("%s.%s" % (suite["name"], test["name"]))
+            elif test["result"] == "SKIPPED":
+                counts["skipped"] += 1
+            else:
+                counts["passed"] += 1
+    return counts, failed
