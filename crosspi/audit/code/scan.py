@@ -20,7 +20,7 @@ from crosspi.audit.code import classes
 from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.mapped import SymbolMap, mark_mapped
-from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, Found, Space
+from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, UNKNOWN, Found, Space
 from crosspi.audit.elf import Elf
 from crosspi.audit.elfformat import ET_REL, STT_FUNC, STT_GNU_IFUNC, Symbol
 
@@ -132,11 +132,16 @@ def scan(elf: Elf, attributes: Attributes | None) -> Scan:
 
 def _follow(elf: Elf, spaces: list[Space], thumb: bool) -> None:
     """Follows the execution through ranges; what their mapping symbols call code stays code."""
-    said = [np.frombuffer(bytes(space.marks), np.uint8) for space in spaces]
+    said = [
+        # Mostly there are no such symbols, and then no need for a copy.
+        b"" if space.marks.count(UNKNOWN) == len(space.marks) else bytes(space.marks)
+        for space in spaces
+    ]
     for space in spaces:
         space.marks[:] = bytes(len(space.marks))
     Tracer(elf, spaces, thumb=thumb).run()
-    for space, before in zip(spaces, said, strict=True):
+    for space, marked in zip(spaces, said, strict=True):
+        before = np.frombuffer(marked, np.uint8)
         code = (before & STATE == ARM) | (before & STATE == THUMB)
         if code.any():
             marks = np.frombuffer(space.marks, np.uint8)
