@@ -93,6 +93,9 @@ install() {
   make install DESTDIR="$ROOT" TESTSUBDIRS= "$@"
   ln -sf "python$VERSION" "$ROOT/usr/bin/python"
   rm -f "$ROOT"/usr/lib/libpython*.a "$LIB"/config*/libpython*.a
+  # This system has no libcrypt. The older setup.py build the module all the same, and no import of it
+  # would find the function.
+  rm -f "$LIB"/lib-dynload/crypt.so "$LIB"/lib-dynload/_crypt.*so
 }
 
 # pip's own installation is unpacking it, and a script.
