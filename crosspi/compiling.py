@@ -21,7 +21,8 @@ from crosspi.machine import (
     source_mounts,
 )
 from crosspi.plan import Step, Workspace, digest, digest_files
-from crosspi.recipe import CMakeBuild, Recipe
+from crosspi.recipe import Recipe
+from crosspi.recipe_data import CMakeBuild
 from crosspi.rooms import ROOM
 from crosspi.targets import Cell, Toolchain
 

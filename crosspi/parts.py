@@ -26,7 +26,7 @@ from crosspi.errors import AuditError, did_you_mean
 from crosspi.images import IMAGE, Image, image_tag, require_architecture
 from crosspi.machine import BuildMachine, folder_digest, run_commands, source_mounts
 from crosspi.plan import Step, Workspace, digest, digest_files
-from crosspi.recipe import Smoke
+from crosspi.recipe_data import Smoke
 from crosspi.rooms import ROOM
 from crosspi.sources.spec import ALLOW_UNPINNED, InsidePath, PlainName, Source
 from crosspi.sources.writer import TIME

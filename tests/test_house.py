@@ -50,7 +50,7 @@ def test_no_code_knows_a_target_or_a_recipe_by_name(path: Path, names: frozenset
 
 #: Lines of a module; those that were longer before there was a limit may only become shorter.
 MOST_LINES = 500
-TOO_LONG = {"crosspi/recipe.py": 604, "crosspi/sources/cache.py": 623}
+TOO_LONG = {"crosspi/sources/cache.py": 623}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PROJECT)))

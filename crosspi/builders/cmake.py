@@ -14,7 +14,7 @@ from crosspi.builders import (
     fill_tree,
     prepare_sources,
 )
-from crosspi.recipe import CMakeBuild, Scalar, SmokePrograms
+from crosspi.recipe_data import CMakeBuild, Scalar, SmokePrograms
 
 
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:

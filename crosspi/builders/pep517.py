@@ -18,7 +18,7 @@ from crosspi.builders import (
     fill_tree,
     prepare_sources,
 )
-from crosspi.recipe import Pep517Build, Scalar
+from crosspi.recipe_data import Pep517Build, Scalar
 
 _TOOLS = f"{WORK}/tools"
 _PROGRAMS = f"{WORK}/bin"

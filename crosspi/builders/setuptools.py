@@ -18,7 +18,7 @@ from crosspi.builders import (
     fill_tree,
     prepare_sources,
 )
-from crosspi.recipe import SetuptoolsBuild
+from crosspi.recipe_data import SetuptoolsBuild
 
 #: Where the part that `build.python` names lies.
 BUILD_PYTHON = "/build-python"

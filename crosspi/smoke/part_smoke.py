@@ -9,7 +9,7 @@ from crosspi.errors import DataError, SmokeError
 from crosspi.images import Image
 from crosspi.parts import Part
 from crosspi.plan import Step, Workspace, digest
-from crosspi.recipe import Smoke
+from crosspi.recipe_data import Smoke
 from crosspi.smoke.running import board_job, record, run_on_board, test_inputs
 from crosspi.sources.cache import SourceCache
 from crosspi.targets import Cell

@@ -8,7 +8,8 @@ import pytest
 from making import CMAKE, PROGRAMS, context, load_recipe, write_programs
 
 from crosspi.builders import Command, cmake
-from crosspi.recipe import CMakeBuild, Recipe
+from crosspi.recipe import Recipe
+from crosspi.recipe_data import CMakeBuild
 from crosspi.targets import Cell
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}

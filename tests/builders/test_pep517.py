@@ -9,7 +9,8 @@ import pytest
 from making import PEP517, context, load_recipe
 
 from crosspi.builders import Command, pep517
-from crosspi.recipe import Pep517Build, Recipe
+from crosspi.recipe import Recipe
+from crosspi.recipe_data import Pep517Build
 from crosspi.targets import Cell
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}

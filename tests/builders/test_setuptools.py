@@ -10,7 +10,8 @@ import pytest
 from making import ZEROS, context, load_recipe
 
 from crosspi.builders import Command, setuptools
-from crosspi.recipe import Recipe, SetuptoolsBuild
+from crosspi.recipe import Recipe
+from crosspi.recipe_data import SetuptoolsBuild
 from crosspi.targets import Cell
 
 OLD = f"""\
