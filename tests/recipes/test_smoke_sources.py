@@ -61,6 +61,13 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def after(text: str, node: ast.expr) -> str:
+    """What follows a piece of a program."""
+    lines = text.splitlines(keepends=True)[(node.end_lineno or 1) - 1 :]
+    first = lines[0].encode()[node.end_col_offset :].decode()
+    return first + "".join(lines[1:])
+
+
 def faults(tree: ast.AST, text: str) -> Iterator[str]:
     """What keeps a module from running on Python 2.7 and on 3.4 alike."""
     for node in ast.walk(tree):
@@ -86,6 +93,10 @@ def faults(tree: ast.AST, text: str) -> Iterator[str]:
                 yield f"{line}: several ** in a call"
             if any(isinstance(item, ast.Starred) for item in node.args[:-1]):
                 yield f"{line}: an argument after *"
+            stars = [item for item in node.args if isinstance(item, ast.Starred)]
+            stars += [item.value for item in node.keywords if item.arg is None]
+            if any(re.match(r"\s*,\s*\)", after(text, item)) for item in stars):
+                yield f"{line}: a comma after * or ** at the end of a call"
         if isinstance(node, ast.Dict) and None in node.keys:
             yield f"{line}: ** in a dictionary"
         names = []
@@ -137,6 +148,8 @@ def test_runs_on_python_2_7_and_3_4(path: Path) -> None:
         "print (x)\nprint\t'x'",
         "raise A from b",
         "first, *rest = x",
+        "f(**{a: 1},)",
+        "f(\n    b,\n    *c,\n)",
         "{**a}",
         "x = 'é'",
         "class A(metaclass=B): pass",

@@ -199,17 +199,8 @@ def windows(operator, kind, table, dice, count, third):
         act = cycle(("none", "relu", "relu6", "none", "relu1"), number)
         if operator == "transposed":
             act = "none"
-        yield Spec(
-            operator,
-            kind,
-            shape,
-            act,
-            k=kernel,
-            s=stride,
-            d=dilation,
-            padding=padding,
-            **{third: out},
-        )
+        more = {"k": kernel, "s": stride, "d": dilation, "padding": padding, third: out}
+        yield Spec(operator, kind, shape, act, **more)
 
 
 def specs(operator, kind, level):
