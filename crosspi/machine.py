@@ -109,7 +109,8 @@ def build_job(
     for path in caches.values():
         if not path.is_dir():
             make_cache(path)
-            give_to_container_user(path)
+        # Also where it was there: made by somebody else, or by a run that was killed just then.
+        give_to_container_user(path)
     return Job(
         image=machine.image.tag,
         argv=argv,

@@ -60,6 +60,19 @@ def test_a_container_sees_its_own_folders_and_the_caches(tmp_path: Path) -> None
     assert job.workdir == "/work"
 
 
+def test_caches_that_were_there_are_given_to_the_containers_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found on an empty machine: zig's own cache was root's, and no toolchain could be made."""
+    given: list[Path] = []
+    monkeypatch.setattr(module, "give_to_container_user", given.append)
+    for name in ("ccache", "zig"):
+        (tmp_path / "caches" / name).mkdir(parents=True)
+    run(tmp_path)
+    assert {tmp_path / "caches" / "ccache", tmp_path / "caches" / "zig"} <= set(given)
+
+
+
 def test_memory_is_for_small_files(tmp_path: Path) -> None:
     job, _, _ = run(tmp_path, tmpfs=("/need",))
     assert list(job.tmpfs) == ["/tmp", "/need"]
