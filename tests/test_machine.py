@@ -72,7 +72,6 @@ def test_caches_that_were_there_are_given_to_the_containers_user(
     assert {tmp_path / "caches" / "ccache", tmp_path / "caches" / "zig"} <= set(given)
 
 
-
 def test_memory_is_for_small_files(tmp_path: Path) -> None:
     job, _, _ = run(tmp_path, tmpfs=("/need",))
     assert list(job.tmpfs) == ["/tmp", "/need"]
