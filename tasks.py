@@ -49,7 +49,7 @@ def build(
     smoke: str = "default",
 ) -> None:
     """Build, audit, smoke-test and publish wheels: invoke build --target pi3 --python 3.11"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.build(
         target or (), python or (), recipe or (),
@@ -84,7 +84,7 @@ def matrix(
     junit: str = "",
 ) -> None:
     """Build for all boards and all Pythons, and show what became of it: invoke matrix"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.matrix(
         target or (), python or (), recipe or (),
@@ -106,7 +106,7 @@ def audit(
     _context: Context, wheel: str, target: str = "", run: bool = False, json: bool = False
 ) -> None:
     """Check a wheel's machine code against a board: invoke audit any.whl --target pi3"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.audit(wheel, target, json=json, run=run)
 
@@ -123,7 +123,7 @@ def smoke(
     json: bool = False,
 ) -> None:
     """Run the smoke tests again: invoke smoke --target pi3 --python 3.11 --recipe numpy"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.smoke(
         target or (),
@@ -145,7 +145,7 @@ def smoke(
 )
 def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool = False) -> None:
     """Fetch and verify sources, or tell the hash of unpinned ones: invoke fetch --recipe numpy"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.fetch(recipe or (), offline=offline)
 
@@ -153,7 +153,7 @@ def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool 
 @task(name="list", help={"json": RUNNING["json"]})
 def list_(_context: Context, json: bool = False) -> None:
     """Show targets, Pythons, recipes, and the wheels that are built: invoke list"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.list_everything(json=json)
 
@@ -168,7 +168,7 @@ def plan(
     json: bool = False,
 ) -> None:
     """Show what a build would run, and why: invoke plan --target pi3 --python 3.11"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.plan(target or (), python or (), recipe or (), force=force, json=json)
 
@@ -182,7 +182,7 @@ def plan(
 )
 def shell(_context: Context, target: str = "", python: str = "", recipe: str = "") -> None:
     """Open a shell in a build container: invoke shell --target pi3 --recipe numpy"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.shell(target, python, recipe)
 
@@ -190,7 +190,7 @@ def shell(_context: Context, target: str = "", python: str = "", recipe: str = "
 @task(help={"json": RUNNING["json"]})
 def doctor(_context: Context, json: bool = False) -> None:
     """Check each prerequisite, its state and its remedy: invoke doctor"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.doctor(json=json)
 
@@ -203,7 +203,7 @@ def doctor(_context: Context, json: bool = False) -> None:
 )
 def clean(_context: Context, all: bool = False, yes: bool = False) -> None:
     """Remove what can be made again: invoke clean --yes"""
-    from crosspi import commands
+    from crosspi.cli import commands
 
     commands.clean(everything=all, yes=yes)
 

@@ -10,9 +10,9 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import ValidationError
 
 from crosspi.audit.law import Law, Promises
+from crosspi.data.targets import Targets, Toolchain
 from crosspi.errors import NotAWheelError, StoreError, UsageError
-from crosspi.index import manifest_of, published_manifest
-from crosspi.targets import Targets, Toolchain
+from crosspi.index.manifest import manifest_of, published_manifest
 
 
 def toolchains_of(wheel: Path, targets: Targets) -> tuple[Toolchain, ...]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from crosspi.auditing import audit_step
-from crosspi.compiling import build_step, compile_step, programs_step, toolchain_step
-from crosspi.images import Image, tools_image
-from crosspi.parts import Part, PartSmoke, part_audit_step, part_step, root_image
-from crosspi.plan import SOURCE, Step, Workspace
+from crosspi.containers.images import Image
+from crosspi.data.part import Part, PartSmoke
+from crosspi.data.recipe import Package, Recipe
+from crosspi.data.targets import Cell, PackagedPython, Toolchain
 from crosspi.project import Project, Request
-from crosspi.pythons import image_name, packaged_image, python_step
-from crosspi.recipe import Package, Recipe
-from crosspi.smoke.part_smoke import part_smoke_step
-from crosspi.smoke.running import smoke_step
-from crosspi.sources.cache import SourceCache
-from crosspi.sources.spec import Source
-from crosspi.targets import Cell, PackagedPython, Toolchain
-from crosspi.wheel import wheel_step
+from crosspi.steps.audit import audit_step, part_audit_step
+from crosspi.steps.compiling import build_step, compile_step, programs_step
+from crosspi.steps.image import root_image, tools_image
+from crosspi.steps.part import part_step
+from crosspi.steps.part_smoke import part_smoke_step
+from crosspi.steps.python import image_name, packaged_image, python_step
+from crosspi.steps.smoke import smoke_step
+from crosspi.steps.source import source_step
+from crosspi.steps.toolchain import toolchain_step
+from crosspi.steps.wheel import wheel_step
+from crosspi.work.plan import Step
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,6 @@ class Board:
     image: Image
     python: Step
     proofs: tuple[Step, ...] = ()
-
-
-def source_step(name: str, source: Source, cache: SourceCache, base: Path) -> Step:
-    """The step that fetches a source into the cache."""
-
-    def act(work: Workspace) -> None:
-        del work
-        cache.fetch(name, source, base=base)
-
-    def present() -> bool:
-        return cache.path(source).exists()
-
-    # A source is known by what it is: recipes may call it as they like.
-    subject = f"{source.origins[0].filename}-{source.digest[:8]}"
-    return Step(SOURCE, subject, {"pin": source.digest}, (), act, present)
 
 
 class Graph:

@@ -14,7 +14,7 @@ class Paths:
     """The folders of one crosspi run.
 
     Attributes:
-        project: the checkout: recipes/, toolchains/, dockerfiles/.
+        project: the checkout: recipes/, systems/, toolchains/, dockerfiles/.
         cache: everything that can be made again: sources, store, ccache, logs.
         dist: the results: wheels, their manifests, the index.
         extra_sources: the folder of `CROSSPI_SOURCES`, if it is set.
@@ -41,6 +41,10 @@ class Paths:
     @property
     def recipes(self) -> Path:
         return self.project / "recipes"
+
+    @property
+    def systems(self) -> Path:
+        return self.project / "systems"
 
     @property
     def toolchains(self) -> Path:

@@ -12,18 +12,19 @@ from packaging.utils import canonicalize_name
 
 from crosspi.caches import OF_SETUP, make_cache
 from crosspi.console import Console
-from crosspi.contents import Contents, Remembered
-from crosspi.emulator import emulator_version
-from crosspi.engine import Engine
+from crosspi.containers.build_machine import BuildMachine
+from crosspi.containers.contents import Contents, Remembered
+from crosspi.containers.emulator import emulator_version
+from crosspi.containers.engine import Engine
+from crosspi.containers.images import Image, base_image, image_data, image_repositories
+from crosspi.data.part import Part, load_parts
+from crosspi.data.recipe import Package, Recipes
+from crosspi.data.targets import Cell, Targets, split_words
 from crosspi.errors import DataError, EngineError, UsageError, did_you_mean
-from crosspi.images import Image, base_image, image_data, image_repositories, tools_image
-from crosspi.machine import BuildMachine
-from crosspi.parts import Part, load_parts
 from crosspi.paths import Paths
-from crosspi.recipe import Package, Recipes
 from crosspi.sources.cache import SourceCache
-from crosspi.store import Store
-from crosspi.targets import Cell, Targets, split_words
+from crosspi.steps.image import tools_image
+from crosspi.work.store import Store
 
 #: The folder of `dockerfiles/` with the build machine of the recipes.
 TOOLS = "toolchain"
@@ -73,7 +74,7 @@ class Project:
 
     @cached_property
     def parts(self) -> Mapping[str, Part]:
-        return load_parts(self.paths.recipes)
+        return load_parts(self.paths.systems, taken=self.recipes.by_name)
 
     def part(self, name: str) -> Part:
         """A part by its name.

@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-from crosspi.auditing import REPORT, tools
+from crosspi.containers.images import IMAGE, image_tag
 from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError, StoreError
+from crosspi.files import file_sha256
 from crosspi.graph import Graph, WheelSteps
-from crosspi.images import IMAGE, image_tag
-from crosspi.index import build_number, is_published, publish, withdraw
-from crosspi.plan import Outcome, Step, closure, execute, explained, first_to_make
+from crosspi.index.manifest import manifest
+from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
-from crosspi.sources.treehash import file_sha256
-from crosspi.store import Entry, Store
-from crosspi.wheel import manifest, wheel_in
+from crosspi.steps.audit import REPORT, tools
+from crosspi.wheels import wheel_in
+from crosspi.work.plan import Outcome, Step, closure, execute, explained, first_to_make
+from crosspi.work.store import Entry, Store
 
 
 @dataclass(frozen=True)

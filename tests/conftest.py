@@ -10,9 +10,9 @@ import pytest
 from making import good_tree, load_recipe, make_cell
 from projects import good, make_checkout, with_parts
 
-from crosspi.recipe import Recipe
-from crosspi.store import Store
-from crosspi.targets import Cell
+from crosspi.data.recipe import Recipe
+from crosspi.data.targets import Cell
+from crosspi.work.store import Store
 
 #: What says how a terminal looks.
 OF_TERMINALS = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
@@ -53,7 +53,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A made-up project (see `projects`), whose audits find nothing."""
-    monkeypatch.setattr("crosspi.audit.auditing.audit_wheel", good)
+    monkeypatch.setattr("crosspi.audit.verdict.audit_wheel", good)
     return make_checkout(tmp_path / "checkout")
 
 
@@ -66,4 +66,4 @@ def parts(checkout: Path) -> Path:
 @pytest.fixture
 def lawful(monkeypatch: pytest.MonkeyPatch) -> None:
     """The part's ELF file, which is a mere beginning of one, passes its audit."""
-    monkeypatch.setattr("crosspi.audit.auditing.audit_tree", good_tree)
+    monkeypatch.setattr("crosspi.audit.verdict.audit_tree", good_tree)

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from crosspi.audit.findings import FileFacts, Report
-from crosspi.builders import BuildContext, run_commands
+from crosspi.builders.context import BuildContext
 from crosspi.console import Console
-from crosspi.containers import Job
-from crosspi.engine import Engine, Line
-from crosspi.images import Image
-from crosspi.machine import BuildMachine
-from crosspi.plan import Step, Workspace
-from crosspi.recipe import Package, Recipe
+from crosspi.containers.build_machine import BuildMachine
+from crosspi.containers.engine import Engine, Line
+from crosspi.containers.images import Image
+from crosspi.containers.job import Job
+from crosspi.data.recipe import Package, Recipe
+from crosspi.data.targets import Cell, Targets
+from crosspi.guests import run_commands
 from crosspi.sources.cache import SourceCache
-from crosspi.targets import Cell, Targets
+from crosspi.work.plan import Step, Workspace
 
 ZEROS = "sha256:" + 64 * "0"
 

@@ -24,8 +24,8 @@ from making import (
 )
 
 from crosspi.audit.findings import Report
-from crosspi.containers import Job
-from crosspi.engine import Line
+from crosspi.containers.engine import Line
+from crosspi.containers.job import Job
 from crosspi.paths import Paths
 from crosspi.project import Project, Request
 
@@ -124,8 +124,8 @@ def with_parts(checkout: Path) -> Path:
     shutil.copytree(checkout / "dockerfiles" / "toolchain", tools)
     (tools / "Dockerfile").write_text("FROM y\n")
     for name, needs, environment in (("base", "{}", "{}"), ("system", BASE, SYSTEM)):
-        folder = checkout / "recipes" / name
-        folder.mkdir()
+        folder = checkout / "systems" / name
+        folder.mkdir(parents=True)
         (folder / "build.sh").write_text("make\n")
         (folder / "part.yaml").write_text(
             f'name: {name}\nversion: "1"\nsummary: s\nlicence: MIT\nhomepage: h\nimage: tools\n'

@@ -10,8 +10,8 @@ import pytest
 from making import tiny_wheel
 
 from crosspi.boards import law_of, promises_for, toolchains_of
+from crosspi.data.targets import Targets
 from crosspi.errors import NotAWheelError, StoreError, UsageError
-from crosspi.targets import Targets
 
 TARGETS = Targets.load(Path(__file__).parents[1] / "toolchains")
 

@@ -12,9 +12,9 @@ from projects import ask, project_at
 from crosspi.caches import OF_SETUP, TAG, alone, in_use, is_ours, make_cache, remove
 from crosspi.errors import DiskFullError, StoreError
 from crosspi.graph import Graph
-from crosspi.plan import pending
 from crosspi.run import build
-from crosspi.store import Store
+from crosspi.work.plan import pending
+from crosspi.work.store import Store
 
 PROJECT = Path(__file__).parents[1]
 

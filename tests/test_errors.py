@@ -7,13 +7,7 @@ import errno
 import pytest
 
 from crosspi import errors
-from crosspi.errors import (
-    CrosspiError,
-    DiskFullError,
-    did_you_mean,
-    from_os_error,
-    tells_disk_full,
-)
+from crosspi.errors import CrosspiError, DiskFullError, did_you_mean, from_os_error, tells_disk_full
 
 
 def kinds() -> list[type[CrosspiError]]:

@@ -19,8 +19,8 @@ from projects import PACK, Board, ask, project_at
 
 from crosspi.errors import DataError
 from crosspi.graph import Graph
-from crosspi.plan import Step, closure
 from crosspi.run import build
+from crosspi.work.plan import Step, closure
 
 
 def test_the_graph_of_a_wheel(checkout: Path) -> None:
@@ -193,7 +193,7 @@ def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
 
 
 def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> None:
-    system = parts / "recipes" / "system"
+    system = parts / "systems" / "system"
     (system / "smoke.py").write_text("# tests\n")
     path = system / "part.yaml"
     path.write_text(path.read_text() + "smoke: {data: {code: Lib}, folders: {tests: base}}\n")
@@ -209,7 +209,7 @@ def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> Non
 
 
 def test_binaries_of_others_are_not_audited(parts: Path) -> None:
-    path = parts / "recipes" / "system" / "part.yaml"
+    path = parts / "systems" / "system" / "part.yaml"
     path.write_text(path.read_text() + "prebuilt: true\n")
     project = project_at(parts)
     (wheel,) = Graph(project).wheels(ask(project, "other"))

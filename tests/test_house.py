@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crosspi.recipe import Recipes
-from crosspi.targets import Targets
+from crosspi.data.recipe import Recipes
+from crosspi.data.targets import Targets
 
 PROJECT = Path(__file__).parents[1]
 MODULES = sorted((PROJECT / "crosspi").rglob("*.py"))
@@ -70,7 +70,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 
 #: What compresses the files that are published or hashed: it runs where the compressor is pinned.
-COMPRESSES = {"builders/run_commands.py"}
+COMPRESSES = {"guests/run_commands.py"}
 
 
 def test_nothing_is_compressed_on_the_host() -> None:

@@ -28,7 +28,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from crosspi.doctor import locked_versions
+from crosspi.cli.doctor import locked_versions
 
 REPO = Path(__file__).parents[1]
 REAL = "bash readlink dirname sha256sum flock tail sed wc mkdir rm cat chmod grep sleep id sh env"

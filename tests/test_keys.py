@@ -19,9 +19,9 @@ import pytest
 from projects import ask, project_at
 
 import crosspi
-from crosspi import plan
+from crosspi import digests
 from crosspi.graph import Graph
-from crosspi.plan import Step, closure
+from crosspi.work.plan import Step, closure
 
 CODE = Path(crosspi.__file__).parent
 GOLDEN = Path(__file__).parent / "golden_keys.txt"
@@ -30,7 +30,7 @@ GOLDEN = Path(__file__).parent / "golden_keys.txt"
 @pytest.fixture
 def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code, tools and versions by their names."""
-    real = plan.digest_files
+    real = digests.digest_files
 
     def digest(*paths: Path, without: Collection[Path] = ()) -> str:
         code = [str(path.relative_to(CODE)) for path in paths if path.is_relative_to(CODE)]
@@ -40,9 +40,9 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("crosspi.") and hasattr(module, "digest_files"):
             monkeypatch.setattr(module, "digest_files", digest)
-    monkeypatch.setattr("crosspi.rooms._DIGITS", 200)
-    monkeypatch.setattr("crosspi.auditing.version", lambda _name: "VERSION")
-    monkeypatch.setattr("crosspi.wheel.__version__", "VERSION")
+    monkeypatch.setattr("crosspi.containers.rooms._DIGITS", 200)
+    monkeypatch.setattr("crosspi.steps.audit.version", lambda _name: "VERSION")
+    monkeypatch.setattr("crosspi.steps.wheel.__version__", "VERSION")
 
 
 def short(value: str) -> str:
@@ -61,7 +61,7 @@ def table(steps: list[Step]) -> str:
 
 @pytest.mark.usefixtures("_same_everywhere")
 def test_keys_are_the_golden_ones(parts: Path) -> None:
-    system = parts / "recipes" / "system"
+    system = parts / "systems" / "system"
     (system / "smoke.py").write_text("# tests\n")
     with (system / "part.yaml").open("a") as file:
         file.write("smoke: {data: {code: Lib}, folders: {tests: base}}\n")

@@ -20,9 +20,9 @@ from making import (
 from projects import PACK, Bare, Board, ask, project_at
 
 from crosspi import run as run_module
-from crosspi.cli import Terminated
-from crosspi.containers import Job
-from crosspi.engine import Line
+from crosspi.cli.session import Terminated
+from crosspi.containers.engine import Line
+from crosspi.containers.job import Job
 from crosspi.errors import (
     AuditError,
     BuildError,
@@ -32,10 +32,10 @@ from crosspi.errors import (
     UnexpectedError,
 )
 from crosspi.graph import Graph
-from crosspi.index import listing
-from crosspi.plan import State, pending
+from crosspi.index.publishing import listing
 from crosspi.project import Project
 from crosspi.run import Result, build
+from crosspi.work.plan import State, pending
 
 
 def made(result: Result) -> set[str]:
@@ -124,7 +124,7 @@ def no_engine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     def refuse() -> None:
         raise EngineError("no Docker engine answers")
 
-    monkeypatch.setattr("crosspi.engine.Engine.connect", refuse)
+    monkeypatch.setattr("crosspi.containers.engine.Engine.connect", refuse)
     project = project_at(checkout)
     del vars(project)["_engine"]
     return project
@@ -391,7 +391,7 @@ def test_a_changed_script_makes_the_board_anew(parts: Path) -> None:
     board = Bare()
     project = project_at(parts, board)
     build(project, ask(project, "other"))
-    (parts / "recipes" / "system" / "build.sh").write_text("make all\n")
+    (parts / "systems" / "system" / "build.sh").write_text("make all\n")
     project = project_at(parts, board)
     names = made(build(project, ask(project, "other")))
     assert {"part:system", "audit:system-toy", "image:python-cp311-toy"} <= names

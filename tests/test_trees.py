@@ -13,13 +13,13 @@ import pytest
 from making import CMAKE, host_path, load_recipe, machine, make_step, workspace
 from projects import Board, ask, good, make_checkout, project_at
 
-from crosspi.containers import Job
-from crosspi.engine import Line
+from crosspi.containers.engine import Line
+from crosspi.containers.job import Job
+from crosspi.data.targets import Cell
 from crosspi.errors import BuildError
 from crosspi.run import build
-from crosspi.targets import Cell
+from crosspi.steps.wheel import wheel_step
 from crosspi.trees import check_members, check_tree
-from crosspi.wheel import wheel_step
 
 
 @pytest.fixture

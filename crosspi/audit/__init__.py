@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crosspi.audit.auditing import audit_tree, audit_wheel
-    from crosspi.audit.elfaudit import BUILD_PATHS, audit_elf
+    from crosspi.audit.elf.rules import COMMON_BUILD_PATHS, audit_elf
     from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report, Verdict
     from crosspi.audit.law import Dispatched, Law, Promises
+    from crosspi.audit.verdict import audit_tree, audit_wheel
 
 __all__ = [
-    "BUILD_PATHS",
     "CATALOGUE",
+    "COMMON_BUILD_PATHS",
     "Dispatched",
     "FileFacts",
     "Finding",
@@ -29,7 +29,7 @@ __all__ = [
     "audit_tree",
     "audit_wheel",
 ]
-_MODULES = ("auditing", "elfaudit", "findings", "law")
+_MODULES = ("verdict", "elf.rules", "findings", "law")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from mmap import mmap
 
-from crosspi.audit.elfformat import BrokenElf
+from crosspi.audit.elf.format import BrokenElf
 
 MAGIC = b"!<arch>\n"
 _HEADER = 60

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from crosspi.audit.elf import Elf
+from crosspi.audit.elf.file import Elf
 
 LIBRARIES = (
     "ld-linux-armhf.so.3",

@@ -16,8 +16,8 @@ from pathlib import PurePosixPath
 
 from packaging.version import Version
 
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import DT_RELR, ET_EXEC, ET_REL, BrokenElf, VersionNeed
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import DT_RELR, ET_EXEC, ET_REL, BrokenElf, VersionNeed
 from crosspi.audit.findings import Finding, Severity, finding
 from crosspi.audit.law import Law
 from crosspi.audit.systems import FEATURES, LOADED, System, system_with

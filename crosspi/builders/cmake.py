@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosspi.builders import (
-    BIN,
-    OUT,
-    RECIPE,
-    WORK,
-    BuildContext,
-    Command,
-    fill_tree,
-    prepare_sources,
-)
-from crosspi.recipe_data import CMakeBuild, Scalar, SmokePrograms
+from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.data.recipe_data import CMakeBuild, Scalar, SmokePrograms
+from crosspi.places import BIN, OUT, RECIPE, WORK
 
 
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:

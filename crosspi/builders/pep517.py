@@ -6,19 +6,9 @@ the target's own `_sysconfigdata` (made by `pythons`): no emulator is involved.
 
 from __future__ import annotations
 
-from crosspi.builders import (
-    BIN,
-    CROSS_FILE,
-    PYTHON,
-    SOURCES,
-    TREE,
-    WORK,
-    BuildContext,
-    Command,
-    fill_tree,
-    prepare_sources,
-)
-from crosspi.recipe_data import Pep517Build, Scalar
+from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.data.recipe_data import Pep517Build, Scalar
+from crosspi.places import BIN, CROSS_FILE, PYTHON, SOURCES, TREE, WORK
 
 _TOOLS = f"{WORK}/tools"
 _PROGRAMS = f"{WORK}/bin"

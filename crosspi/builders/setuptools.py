@@ -8,17 +8,9 @@ pointers, and the cross compiler.
 
 from __future__ import annotations
 
-from crosspi.builders import (
-    PYTHON,
-    SOURCES,
-    TREE,
-    WORK,
-    BuildContext,
-    Command,
-    fill_tree,
-    prepare_sources,
-)
-from crosspi.recipe_data import SetuptoolsBuild
+from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.data.recipe_data import SetuptoolsBuild
+from crosspi.places import PYTHON, SOURCES, TREE, WORK
 
 #: Where the part that `build.python` names lies.
 BUILD_PYTHON = "/build-python"

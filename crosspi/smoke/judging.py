@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from crosspi.data.targets import Cell, EmulatedBoard
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
-from crosspi.targets import Cell, EmulatedBoard
 
 #: The start of what qemu itself prints when it, and not the program in it, failed.
 EMULATOR_FAULT = re.compile(

@@ -22,6 +22,16 @@ import requests
 from filelock import FileLock, Timeout
 
 from crosspi.caches import make_cache
+from crosspi.data.globs import Selection
+from crosspi.data.source import (
+    DebianOrigin,
+    LocalOrigin,
+    MavenOrigin,
+    Origin,
+    PypiOrigin,
+    Source,
+    UrlOrigin,
+)
 from crosspi.errors import (
     ArchiveError,
     CrosspiError,
@@ -32,31 +42,16 @@ from crosspi.errors import (
     SourceError,
     from_os_error,
 )
+from crosspi.files import file_sha256
 from crosspi.sources import fingerprint, maven
 from crosspi.sources.debian import candidates
-from crosspi.sources.download import (
-    Network,
-    Progress,
-    check_online,
-    download,
-    new_session,
-)
-from crosspi.sources.globs import Selection
+from crosspi.sources.download import Network, Progress, check_online, download, new_session
 from crosspi.sources.pypi import PipConfig, PypiIndexes, local_path, pip_config
 from crosspi.sources.site import SiteFolder
-from crosspi.sources.spec import (
-    DebianOrigin,
-    LocalOrigin,
-    MavenOrigin,
-    Origin,
-    PypiOrigin,
-    Source,
-    UrlOrigin,
-)
-from crosspi.sources.treehash import file_sha256, tree_hash
+from crosspi.sources.treehash import tree_hash
 from crosspi.sources.unpack import staging_prefix, unpack
-from crosspi.sources.urls import redact
 from crosspi.sources.writer import Limits
+from crosspi.urls import redact
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
-from crosspi.sources.spec import DebianOrigin
+from crosspi.data.source import DebianOrigin
 
 _SCHEMES = ("http", "https", "file")
 

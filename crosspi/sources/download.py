@@ -24,8 +24,8 @@ import urllib3.exceptions
 
 import crosspi
 from crosspi.errors import CrosspiError, SourceError, from_os_error
-from crosspi.sources.treehash import file_sha256
-from crosspi.sources.urls import redact
+from crosspi.files import file_sha256
+from crosspi.urls import redact
 
 #: Called with the name of the file, the bytes that are there and, where known, all its bytes.
 Progress = Callable[[str, int, int | None], None]

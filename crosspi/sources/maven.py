@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
+from crosspi.data.source import MavenOrigin
 from crosspi.errors import SourceError
-from crosspi.sources.spec import MavenOrigin
 
 _CENTRAL = "central"
 _SCHEMES = ("http", "https", "file")

@@ -28,10 +28,10 @@ from packaging.utils import (
 from pypi_simple import ACCEPT_ANY, ProjectPage
 from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersionError
 
+from crosspi.data.source import PypiOrigin
 from crosspi.errors import HostError, SourceError
 from crosspi.sources.download import Network, check_online, get_page, new_session
-from crosspi.sources.spec import PypiOrigin
-from crosspi.sources.urls import redact
+from crosspi.urls import redact
 
 #: pip reads these sections in this order, the later ones win; `:env:` is the environment.
 _SECTIONS = ("global", "install", "download", ":env:")

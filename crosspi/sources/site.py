@@ -16,9 +16,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from crosspi.errors import SourceError
-from crosspi.files import write_text
+from crosspi.files import file_sha256, write_text
 from crosspi.sources.fingerprint import fingerprint
-from crosspi.sources.treehash import file_sha256, tree_hash
+from crosspi.sources.treehash import tree_hash
 
 _DEPTH = 3
 _ARCHIVES = (

@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crosspi.errors import SourceError
-
-_CHUNK = 1 << 20  # bytes
+from crosspi.files import file_sha256
 
 
 def walk(root: Path) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
@@ -32,19 +31,6 @@ def walk(root: Path) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
                     stack.append((entry.path, path + b"/"))
                 else:
                     yield path, entry
-
-
-def file_sha256(path: Path | bytes) -> str:
-    """The sha256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (bytes paths)
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def tree_hash(root: Path) -> str:

@@ -22,9 +22,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+from crosspi.data.globs import Chooser, Selection, Strip
 from crosspi.errors import ArchiveError, SourceError, from_os_error
 from crosspi.sources import tar
-from crosspi.sources.globs import Chooser, Selection, Strip
 from crosspi.sources.treehash import walk
 from crosspi.sources.writer import Limits, TreeWriter, member_path, refuse
 

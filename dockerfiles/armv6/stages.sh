@@ -1,4 +1,4 @@
-# For the scripts of parts (recipes/*/build.sh): runs their stages, and what several of them do.
+# For the scripts of parts (systems/*/build.sh): runs their stages, and what several of them do.
 # The image has it as /usr/local/lib/crosspi/stages.sh; $BUILD is the scratch folder.
 
 # The parts' compilers start with this.

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from crosspi.audit import Law
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import SHT_SYMTAB
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import SHT_SYMTAB
 
 QEMU = shutil.which("qemu-arm-static") or shutil.which("qemu-arm")
 # In CI qemu is there: without it these tests fail.

@@ -9,7 +9,7 @@ import pytest
 from arm_files import FOREIGN, HONEST, RETURN, Source, Toolbox
 
 from crosspi.audit.code import a32, classes
-from crosspi.audit.elf import Elf
+from crosspi.audit.elf.file import Elf
 
 
 def words_of(data: bytes) -> list[int]:

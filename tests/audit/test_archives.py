@@ -9,7 +9,7 @@ from arm_files import MODULE, RETURN, V6, Source, Toolbox, make_wheel, words
 
 from crosspi.audit import audit_wheel
 from crosspi.audit.archives import MAGIC, members
-from crosspi.audit.elfformat import BrokenElf
+from crosspi.audit.elf.format import BrokenElf
 
 LIBRARY = "demo/lib/libdemo.a"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from arm_files import Source, Toolbox, without_section
 
-from crosspi.audit.attributes import parse_attributes, read_attributes
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import SHT_ATTRIBUTES, BrokenElf
+from crosspi.audit.elf.attributes import parse_attributes, read_attributes
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import SHT_ATTRIBUTES, BrokenElf
 
 
 def test_architecture_and_floating_point(arm: Toolbox) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from arm_files import RETURN, Source, Toolbox, words
 
-from crosspi.audit.attributes import read_attributes
 from crosspi.audit.code import classes
 from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.scan import Scan, scan
-from crosspi.audit.elf import Elf
+from crosspi.audit.elf.attributes import read_attributes
+from crosspi.audit.elf.file import Elf
 
 DMB = 0xF57FF05B
 OLD_BARRIER = "  mcr p15, 0, r0, c7, c10, 5\n"

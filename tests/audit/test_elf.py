@@ -8,8 +8,8 @@ import pytest
 from arm_files import RETURN, Source, Toolbox
 from elftools.elf.elffile import ELFFile
 
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import BrokenElf, read_header
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import BrokenElf, read_header
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from arm_files import MODULE, RETURN, V6, V7, Source, Toolbox, make_wheel, patch
 
 from crosspi.audit import Law, audit_tree, audit_wheel
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import DT_FLAGS_1, ET_DYN, ET_EXEC
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import DT_FLAGS_1, ET_DYN, ET_EXEC
 from crosspi.audit.loading import installed
 
 FILE = f"pkg/{MODULE}"

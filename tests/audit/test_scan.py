@@ -15,13 +15,13 @@ from arm_files import (
     words,
 )
 
-from crosspi.audit.attributes import read_attributes
 from crosspi.audit.code import classes
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.scan import FOLLOWED, MAPPED, Scan, scan
 from crosspi.audit.code.spaces import Space
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import BrokenElf
+from crosspi.audit.elf.attributes import read_attributes
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import BrokenElf
 
 NEON = 0xF2220844
 

@@ -30,8 +30,8 @@ from arm_files import (
 )
 
 from crosspi.audit import CATALOGUE, Law, Promises, audit_wheel
-from crosspi.audit.elfformat import SHT_ATTRIBUTES
-from crosspi.targets import Targets
+from crosspi.audit.elf.format import SHT_ATTRIBUTES
+from crosspi.data.targets import Targets
 
 TOOLCHAINS = Targets.load(Path(__file__).parents[2] / "toolchains").toolchains
 NEWEST_GLIBC = "GLIBC_2.99"

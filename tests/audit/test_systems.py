@@ -9,7 +9,7 @@ from arm_files import Source, Toolbox
 
 from crosspi.audit.extract import LIBRARIES, listing
 from crosspi.audit.systems import LOADED, System, system_with, systems
-from crosspi.targets import Targets
+from crosspi.data.targets import Targets
 
 TARGETS = Targets.load(Path(__file__).parents[2] / "toolchains")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from making import CMAKE, PEP517, context, load_recipe
 
-from crosspi.builders import BUILD_PATHS, fill_tree, prepare_sources
-from crosspi.recipe import Recipe
-from crosspi.targets import Cell
+from crosspi.builders.context import fill_tree, prepare_sources
+from crosspi.data.recipe import Recipe
+from crosspi.data.targets import Cell
+from crosspi.places import BUILD_PATHS
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
 

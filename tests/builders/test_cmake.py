@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from making import CMAKE, PROGRAMS, context, load_recipe, write_programs
 
-from crosspi.builders import Command, cmake
-from crosspi.recipe import Recipe
-from crosspi.recipe_data import CMakeBuild
-from crosspi.targets import Cell
+from crosspi.builders import cmake
+from crosspi.builders.context import Command
+from crosspi.data.recipe import Recipe
+from crosspi.data.recipe_data import CMakeBuild
+from crosspi.data.targets import Cell
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
 

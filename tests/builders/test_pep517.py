@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from making import PEP517, context, load_recipe
 
-from crosspi.builders import Command, pep517
-from crosspi.recipe import Recipe
-from crosspi.recipe_data import Pep517Build
-from crosspi.targets import Cell
+from crosspi.builders import pep517
+from crosspi.builders.context import Command
+from crosspi.data.recipe import Recipe
+from crosspi.data.recipe_data import Pep517Build
+from crosspi.data.targets import Cell
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from making import ZEROS, context, load_recipe
 
-from crosspi.builders import Command, setuptools
-from crosspi.recipe import Recipe
-from crosspi.recipe_data import SetuptoolsBuild
-from crosspi.targets import Cell
+from crosspi.builders import setuptools
+from crosspi.builders.context import Command
+from crosspi.data.recipe import Recipe
+from crosspi.data.recipe_data import SetuptoolsBuild
+from crosspi.data.targets import Cell
 
 OLD = f"""\
 name: old

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import docker
 
-from crosspi.host import engine_addresses
-from crosspi.mirrors import machine_mirrors
+from crosspi.containers.host import engine_addresses
+from crosspi.containers.mirrors import machine_mirrors
 
 NEEDED = {"mmdebstrap": "mmdebstrap", "ip": "iproute2", "iptables": "iptables"}
 INCLUDED = ("ca-certificates", "git", "sudo")

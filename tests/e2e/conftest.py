@@ -12,14 +12,14 @@ import pytest
 from workshop import BUILD, CHECKOUT, Run, Workshop
 
 from crosspi.caches import make_cache
-from crosspi.owners import Owner
+from crosspi.containers.owners import Owner
 from crosspi.paths import Paths
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _engine() -> None:
     """Without an engine these tests fail in CI; elsewhere they are skipped."""
-    from crosspi.engine import Engine
+    from crosspi.containers.engine import Engine
     from crosspi.errors import EngineError
 
     try:

@@ -35,7 +35,7 @@ from bare_machine import (
 from workshop import write_hello
 
 from crosspi.console import Console
-from crosspi.images import image_data
+from crosspi.containers.images import image_data
 from crosspi.paths import Paths
 from crosspi.project import Project
 

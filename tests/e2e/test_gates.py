@@ -15,13 +15,14 @@ from proxy import Proxy
 from workshop import BUILD, CHECKOUT, CODE, SMOKE, Run, Workshop
 
 from crosspi.console import Console
-from crosspi.engine import LABEL, Engine
-from crosspi.host import engine_addresses
-from crosspi.images import base_image, image_step
-from crosspi.owners import Owner
+from crosspi.containers.engine import LABEL, Engine
+from crosspi.containers.host import engine_addresses
+from crosspi.containers.images import base_image
+from crosspi.containers.owners import Owner
 from crosspi.paths import Paths
-from crosspi.plan import State, execute, pending
 from crosspi.project import Project
+from crosspi.steps.image import image_step
+from crosspi.work.plan import State, execute, pending
 
 pytestmark = pytest.mark.e2e
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from crosspi.audit import Report, audit_wheel
+from crosspi.data.source import Source
+from crosspi.data.targets import Targets
 from crosspi.paths import Paths
 from crosspi.sources.cache import SourceCache
-from crosspi.sources.spec import Source
-from crosspi.targets import Targets
 
 pytestmark = pytest.mark.e2e
 

@@ -12,14 +12,14 @@ import pytest
 from making import tiny_wheel
 
 from crosspi.console import Console
-from crosspi.containers import Job, Mount
+from crosspi.containers.job import Job, Mount
+from crosspi.containers.users import give_to_container_user
+from crosspi.data.targets import Cell
 from crosspi.graph import Graph
-from crosspi.index import write_index
+from crosspi.index.pages import write_index
 from crosspi.paths import Paths
-from crosspi.plan import execute
 from crosspi.project import Project
-from crosspi.targets import Cell
-from crosspi.users import give_to_container_user
+from crosspi.work.plan import execute
 
 pytestmark = pytest.mark.e2e
 

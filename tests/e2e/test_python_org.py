@@ -14,12 +14,12 @@ from sources.server import Handler, serving
 from workshop import CHECKOUT, Workshop
 
 from crosspi.console import Console
+from crosspi.data.part import load_parts
+from crosspi.data.source import Source
 from crosspi.errors import SourceError
-from crosspi.parts import load_parts
 from crosspi.paths import Paths
 from crosspi.project import Project
 from crosspi.sources.cache import SourceCache
-from crosspi.sources.spec import Source
 from crosspi.sources.treehash import tree_hash
 
 pytestmark = pytest.mark.e2e

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from crosspi.audit.elfformat import EF_ABI_HARD, read_header
-from crosspi.compiling import toolchain_script
+from crosspi.audit.elf.format import EF_ABI_HARD, read_header
 from crosspi.console import Console
-from crosspi.containers import Job, Mount
+from crosspi.containers.job import Job, Mount
+from crosspi.containers.users import give_to_container_user
 from crosspi.graph import Graph
 from crosspi.paths import Paths
-from crosspi.plan import execute
 from crosspi.project import Project
-from crosspi.users import give_to_container_user
+from crosspi.steps.toolchain import toolchain_script
+from crosspi.work.plan import execute
 
 pytestmark = pytest.mark.e2e
 

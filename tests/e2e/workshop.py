@@ -117,7 +117,7 @@ class Workshop:
                 shutil.copy2(source, folder / name)
         (folder / "recipes").mkdir()
         # The system in which tests for a board run may be made of parts.
-        for part in CHECKOUT.glob("recipes/*/part.yaml"):
+        for part in CHECKOUT.glob("systems/*/part.yaml"):
             shutil.copytree(part.parent, folder / "recipes" / part.parent.name)
 
     @property

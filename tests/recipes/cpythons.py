@@ -19,7 +19,7 @@ from pathlib import Path
 
 from standins import write_programs
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+SYSTEMS = Path(__file__).parents[2] / "systems"
 STAGES = Path(__file__).parents[2] / "dockerfiles" / "armv6" / "stages.sh"
 T = "arm-linux-gnueabihf"
 
@@ -110,7 +110,7 @@ def make_sources(folder: Path, version: str, archive: bool) -> None:
     }
     if number(version) < (3, 12):
         files["setup.py"] = f"        {setup_condition(version)}"
-    for patches in (RECIPES / "armv6-python" / "patches").iterdir():
+    for patches in (SYSTEMS / "armv6-python" / "patches").iterdir():
         if version in patches.name.split(","):
             for patch in patches.iterdir():
                 files["Python/pystate.c"] += before(patch)

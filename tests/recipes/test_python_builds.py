@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from crosspi.parts import Part, load_parts
-from crosspi.pythons import check_version, read_sysconfigdata
-from crosspi.targets import Cell, Targets
+from crosspi.data.part import Part, load_parts
+from crosspi.data.targets import Cell, Targets
+from crosspi.steps.python import check_version, read_sysconfigdata
 
 sys.path.insert(0, str(Path(__file__).parent))
 import cpythons
-from cpythons import ANSWERS, RECIPES, STAGES
+from cpythons import ANSWERS, STAGES, SYSTEMS
 
-PARTS = load_parts(RECIPES)
+PARTS = load_parts(SYSTEMS)
 VERSIONS = sorted(
     (part.variant for part in PARTS.values() if part.data.name == "armv6-python"),
     key=cpythons.number,
@@ -169,7 +169,7 @@ def test_the_userland_describes_each_python(built: Built, tmp_path: Path) -> Non
     assert (folder / "pip-version").read_text() == "pip 1.0\n"
     variables = read_sysconfigdata(folder / "sysconfigdata.py")
     assert variables["SOABI"] == cpythons.soabi(built.version)
-    targets = Targets.load(RECIPES.parent / "toolchains")
+    targets = Targets.load(SYSTEMS.parent / "toolchains")
     cell = Cell(targets.toolchain("armv6"), targets.python(built.version))
     check_version(variables, folder / "include", cell)
 
@@ -221,7 +221,7 @@ def test_bytecode_is_made_by_any_python(tmp_path: Path, interpreter: str) -> Non
     library = tmp_path / "usr" / "lib" / "python"
     files = {"a.py": "x = 1\n", "b/c.py": "y = 2\n", "site-packages/d.py": "else\n"}
     cpythons.make_files(library, files)
-    script = RECIPES / "armv6-python" / "bytecode.py"
+    script = SYSTEMS / "armv6-python" / "bytecode.py"
     environment = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONPATH": ""}
     command = [interpreter, str(script), str(tmp_path), str(library)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -238,7 +238,7 @@ def test_bytecode_is_made_by_any_python(tmp_path: Path, interpreter: str) -> Non
 def test_bytecode_of_old_pythons_has_the_images_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = RECIPES / "armv6-python" / "bytecode.py"
+    path = SYSTEMS / "armv6-python" / "bytecode.py"
     spec = importlib.util.spec_from_file_location("bytecode", path)
     assert spec is not None
     assert spec.loader is not None
@@ -253,7 +253,7 @@ def test_bytecode_of_old_pythons_has_the_images_time(
 
 
 def test_configure_is_told_what_it_cannot_try() -> None:
-    text = (RECIPES / "armv6-python" / "config.site").read_text(encoding="utf-8")
+    text = (SYSTEMS / "armv6-python" / "config.site").read_text(encoding="utf-8")
     answered = dict(line.split("=") for line in text.splitlines() if not line.startswith("#"))
     assert [name for name in ANSWERS if name not in answered] == []
     assert answered["ac_cv_buggy_getaddrinfo"] == "no"

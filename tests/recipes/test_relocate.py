@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "recipes" / "armv6-python" / "relocate.py"
+SCRIPT = Path(__file__).parents[2] / "systems" / "armv6-python" / "relocate.py"
 
 
 def test_nothing_of_the_build_machine_is_left(tmp_path: Path) -> None:

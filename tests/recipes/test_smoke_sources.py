@@ -12,16 +12,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RECIPES = ROOT / "recipes"
-SMOKES = sorted(RECIPES.glob("*/smoke.py"))
+FOLDERS = (ROOT / "recipes", ROOT / "systems")
+SMOKES = sorted(path for folder in FOLDERS for path in folder.glob("*/smoke.py"))
 
 # Run on a workstation, by hand; they are no part of a smoke test.
 WORKSTATION = {"record.py", "make_models.py"}
 ON_THE_BOARD = [
-    ROOT / "crosspi" / "smoke" / "harness.py",
+    *(ROOT / "crosspi" / "guests" / name for name in ("board.py", "harness.py", "trial.py")),
     *SMOKES,
-    RECIPES / "armv6-python" / "bytecode.py",
-    *(path for path in sorted(RECIPES.glob("*/smoke/**/*.py")) if path.name not in WORKSTATION),
+    ROOT / "systems" / "armv6-python" / "bytecode.py",
+    *(
+        path
+        for folder in FOLDERS
+        for path in sorted(folder.glob("*/smoke/**/*.py"))
+        if path.name not in WORKSTATION
+    ),
 ]
 
 # What Python 2.7 (or 3.4) cannot read, or reads otherwise.
@@ -186,7 +191,10 @@ def test_has_documented_tests(path: Path) -> None:
     assert sorted(names) == sorted(set(names)), "one hides another"
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*/smoke/expected.json")), ids=relative)
+EXPECTED = sorted((ROOT / "recipes").glob("*/smoke/expected.json"))
+
+
+@pytest.mark.parametrize("path", EXPECTED, ids=relative)
 def test_each_expectation_names_its_source(path: Path) -> None:
     expected = json.loads(path.read_text(encoding="utf-8"))
     assert expected["recorded_with"]
@@ -203,7 +211,7 @@ def test_each_expectation_names_its_source(path: Path) -> None:
 
 
 def test_each_tflite_model_has_a_test() -> None:
-    path = RECIPES / "tflite-runtime" / "smoke.py"
+    path = ROOT / "recipes" / "tflite-runtime" / "smoke.py"
     expected = json.loads((path.parent / "smoke" / "expected.json").read_text(encoding="utf-8"))
     checked = set(re.findall(r"check_model\(case, '(\w+)'\)", path.read_text(encoding="utf-8")))
     assert checked == set(expected["models"])

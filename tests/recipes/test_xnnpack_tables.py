@@ -15,10 +15,10 @@ from xnnpack.rules import BUILDS, Build, Source, check
 from xnnpack.tables import TableError, preprocessed, ways
 
 from crosspi.console import Console
+from crosspi.data.recipe import Recipe
 from crosspi.errors import CrosspiError
 from crosspi.paths import Paths
 from crosspi.project import Project
-from crosspi.recipe import Recipe
 
 #: A small XNNPACK: four tables, and a kernel.
 SMALL = Path(__file__).parent / "xnnpack" / "small"

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from crosspi.data.targets import Cell
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.smoke.judging import Run, current_test, junit, told_cpu_part
 from crosspi.smoke.judging import judge as judge_run
-from crosspi.targets import Cell
 
 GOOD: dict[str, Any] = {
     "outcome": "passed",

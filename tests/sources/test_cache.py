@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from crosspi import caches
+from crosspi.data.source import ALLOW_UNPINNED, Source
 from crosspi.errors import (
     ArchiveError,
     BuildError,
@@ -25,7 +26,6 @@ from crosspi.sources import cache as module
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.download import Network
 from crosspi.sources.pypi import PipConfig
-from crosspi.sources.spec import ALLOW_UNPINNED, Source
 from crosspi.sources.treehash import tree_hash
 from sources import archives
 from sources.server import Handler, files, serving

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from crosspi.data.source import DebianOrigin
 from crosspi.sources.debian import candidates, pool_prefix
-from crosspi.sources.spec import DebianOrigin
 
 ORIGIN = DebianOrigin(debian="flatbuffers", file="f_1~b+dfsg.tar.xz")
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from crosspi.data.source import MavenOrigin, Source
 from crosspi.errors import SourceError
 from crosspi.sources import maven
 from crosspi.sources.cache import SourceCache
 from crosspi.sources.download import Network
-from crosspi.sources.spec import MavenOrigin, Source
 from sources.server import files, serving
 
 ORIGIN = MavenOrigin(maven="org.example.lib:thing:1.0-2:linux-armhf")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from crosspi.data.source import PypiOrigin
 from crosspi.errors import HostError, SourceError
 from crosspi.sources import pypi
 from crosspi.sources.download import Network
 from crosspi.sources.pypi import PipConfig, PypiIndexes, parse_pip_config, pip_config, same_file
-from crosspi.sources.spec import PypiOrigin
 from sources.server import Handler, files, serving
 
 ORIGIN = PypiOrigin(pypi="My_Project", file="my_project-1.0.tar.gz")

@@ -21,8 +21,8 @@ import struct
 from bisect import bisect_left
 from functools import cached_property
 
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import ET_REL
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import ET_REL
 
 DMB, SAVE_D16, LOAD_D16 = 0xF57FF05B, 0xECC00B20, 0xECD00B20
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from crosspi.audit.attributes import Attributes
+from crosspi.audit.elf.attributes import Attributes
 
 NAMES = (
     "vfp",

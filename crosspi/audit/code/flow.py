@@ -24,8 +24,8 @@ from crosspi.audit.code import a32
 from crosspi.audit.code.kinds import ARM_NUMBERS, NOTHING, chunks
 from crosspi.audit.code.spaces import ARM, DATA, GUESSED, KNOWN, THUMB, UNKNOWN, Space
 from crosspi.audit.code.stretches import ArmRun, ThumbRun
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import (
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import (
     DT_PLTGOT,
     R_ABS32,
     R_JUMP_SLOT,

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from crosspi.audit.code import a32
 from crosspi.audit.code.kinds import ARM_NUMBERS, THUMB_NUMBERS
 from crosspi.audit.code.spaces import ARM, BEGIN, DATA, THUMB, UNKNOWN, Space
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import ET_REL, STT_FUNC, STT_GNU_IFUNC
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import ET_REL, STT_FUNC, STT_GNU_IFUNC
 
 _LEAVES = a32.BRANCH | a32.INDIRECT | a32.TRAP
 _ARM_NOPS = (0xE320F000, 0xE1A00000)

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 import capstone
 import numpy as np
 
-from crosspi.audit.attributes import THUMB_ISA, Attributes
 from crosspi.audit.code import classes
 from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.flow import Tracer
 from crosspi.audit.code.mapped import SymbolMap, mark_mapped
 from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, UNKNOWN, Found, Space
-from crosspi.audit.elf import Elf
-from crosspi.audit.elfformat import ET_REL, STT_FUNC, STT_GNU_IFUNC, Symbol
+from crosspi.audit.elf.attributes import THUMB_ISA, Attributes
+from crosspi.audit.elf.file import Elf
+from crosspi.audit.elf.format import ET_REL, STT_FUNC, STT_GNU_IFUNC, Symbol
 
 MAPPED, FOLLOWED = "mapping symbols", "control flow"
 _CONFIRMED = 64

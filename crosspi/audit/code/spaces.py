@@ -13,7 +13,7 @@ import numpy as np
 
 from crosspi.audit.code import classes, kinds
 from crosspi.audit.code.kinds import ARM_NUMBERS, THUMB_NUMBERS
-from crosspi.audit.elfformat import CodeRange
+from crosspi.audit.elf.format import CodeRange
 
 UNKNOWN, ARM, THUMB, DATA = 0, 1, 2, 3
 STATE, GUESSED, BEGIN = 3, 4, 8

@@ -1,0 +1,1 @@
+"""What an ELF file says: segments, symbols, build attributes; and the rules for them."""

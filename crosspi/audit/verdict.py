@@ -1,0 +1,243 @@
+"""The audit: every ELF file of a wheel or a folder against the law of a target."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from mmap import mmap
+from pathlib import Path
+
+from packaging.version import Version
+
+from crosspi.audit.archives import MAGIC as ARCHIVE
+from crosspi.audit.archives import members
+from crosspi.audit.elf.format import BrokenElf, is_elf
+from crosspi.audit.elf.rules import COMMON_BUILD_PATHS, audit_elf
+from crosspi.audit.findings import FileFacts, Finding, Report, Severity, finding
+from crosspi.audit.law import Law, Promises
+from crosspi.audit.loading import Linkage, Loader, linkage
+from crosspi.audit.wheelfile import Wheel, check_suffix, check_wheel, open_wheel
+from crosspi.errors import NotAWheelError
+
+_FOREIGN = {
+    b"MZ": "a Windows program",
+    b"\xfe\xed\xfa\xce": "a Mach-O file",
+    b"\xfe\xed\xfa\xcf": "a Mach-O file",
+    b"\xce\xfa\xed\xfe": "a Mach-O file",
+    b"\xcf\xfa\xed\xfe": "a Mach-O file",
+}
+_PRELOADS = re.compile(rb"\bCDLL\b|\bLoadLibrary\b|\bRTLD_GLOBAL\b")
+_EXTENSION = re.compile(r"\.(so|pyd|dll|dylib)(\.[\w.]+)?$")
+
+
+def audit_wheel(
+    path: Path,
+    law: Law,
+    promises: Promises | None = None,
+    build_paths: Sequence[str] = COMMON_BUILD_PATHS,
+    *,
+    own: bool = False,
+) -> Report:
+    """The verdict over a wheel; raises NotAWheelError where there is no wheel to judge.
+
+    Args:
+        path: the wheel.
+        law: of the board that it is held to.
+        promises: what its recipe declares.
+        build_paths: folders whose names must not be in its files.
+        own: it is of our own making: what is our policy and no law is asked too.
+    """
+    wheel = open_wheel(path)
+    with wheel.archive:
+        return _audit_open_wheel(wheel, law, promises or Promises(), build_paths, own)
+
+
+@dataclass
+class _Files:
+    """What was found in the files so far."""
+
+    law: Law
+    promises: Promises
+    build_paths: Sequence[str]
+    own: bool
+    facts: list[FileFacts] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    linkages: list[Linkage] = field(default_factory=list)
+
+    def elf(self, data: bytes | mmap, name: str) -> Linkage | None:
+        """One ELF file; what the loader reads of it."""
+        facts, found = audit_elf(
+            data, name, self.law, self.promises, build_paths=self.build_paths, own=self.own
+        )
+        self.facts.append(facts)
+        self.findings += found
+        link = linkage(data, name)
+        self.linkages += [] if link is None else [link]
+        return link
+
+    def archive(self, data: bytes | mmap, name: str) -> None:
+        """The ELF files in a static library."""
+        try:
+            for member, body in members(data):
+                if is_elf(body):
+                    self.elf(body, f"{name}({member})")
+        except BrokenElf as error:
+            self.findings.append(finding("elf-broken", name, str(error)))
+
+
+def _audit_open_wheel(
+    wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str], own: bool
+) -> Report:
+    named, law = law, _honest_floor(wheel, law)
+    findings: list[Finding] = []
+    files = _Files(law, promises, build_paths, own)
+    for member in wheel.members:
+        name = member.filename
+        head = b"" if member.is_dir() else wheel.head(member, len(ARCHIVE))
+        if is_elf(head):
+            link = files.elf(wheel.content(member), name)
+            if link is not None and name.endswith(".so"):
+                findings += check_suffix(wheel, name, tuple(link.exports), law.soabi)
+        elif head == ARCHIVE:
+            files.archive(wheel.content(member), name)
+        else:
+            findings += _check_other(wheel, name, head)
+    # Last, since what was looked at is hashed already: it is not unpacked again.
+    findings += check_wheel(wheel, named, own=own)
+    findings += files.findings
+    findings += Loader(files.linkages, law, preloads=lambda: _preloads(wheel)).check()
+    findings += _check_house(files.linkages, law) if own else []
+    findings += _check_kind(wheel, bool(files.facts), own)
+    findings += _check_glibc_tag(wheel, files.facts)
+    findings += _check_promises(wheel.path.name, files.facts, promises)
+    return Report(wheel.path.name, law.name, wheel.sha256, tuple(files.facts), _ordered(findings))
+
+
+def _preloads(wheel: Wheel) -> bool:
+    """Whether Python code in the wheel may load libraries before its modules need them."""
+    return any(
+        _PRELOADS.search(wheel.read(member))
+        for member in wheel.members
+        if member.filename.endswith(".py")
+    )
+
+
+def _check_house(files: Sequence[Linkage], law: Law) -> Iterator[Finding]:
+    """Our own files need less than the board has."""
+    for file in files:
+        beyond = [name for name in file.needed if name in law.needed and name not in law.house]
+        if law.house and beyond:
+            yield finding("house-needed", file.name, f"it needs {', '.join(beyond)}")
+
+
+def audit_tree(
+    root: Path,
+    law: Law,
+    promises: Promises | None = None,
+    build_paths: Sequence[str] = COMMON_BUILD_PATHS,
+    *,
+    own: bool = False,
+) -> Report:
+    """The verdict over every ELF file below a folder, e.g. a whole userland."""
+    if not root.is_dir():
+        raise NotAWheelError("there is no such folder", where=str(root), fix="give a folder")
+    promises = promises or Promises()
+    files = _Files(law, promises, build_paths, own)
+    for path in _elf_files(root):
+        files.elf(path.read_bytes(), path.relative_to(root).as_posix())
+    findings = [*files.findings, *Loader(files.linkages, law, anywhere=True).check()]
+    findings += _check_promises(str(root), files.facts, promises)
+    return Report(str(root), law.name, "", tuple(files.facts), _ordered(findings))
+
+
+def _elf_files(root: Path) -> Iterator[Path]:
+    """Regular ELF files below a folder, each once however many hard links it has."""
+    seen: set[tuple[int, int]] = set()
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            path = Path(folder, name)
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with path.open("rb") as stream:
+                if is_elf(stream.read(4)):
+                    yield path
+
+
+def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+    unique = dict.fromkeys(findings)
+    return tuple(sorted(unique, key=lambda item: (item.severity, item.file, item.code)))
+
+
+def _check_other(wheel: Wheel, name: str, head: bytes) -> Iterator[Finding]:
+    """Files of other systems; Python's own launchers for Windows may lie in any wheel."""
+    kind = _FOREIGN.get(head[:4]) or _FOREIGN.get(head[:2])
+    if kind and (_EXTENSION.search(name) or not wheel.is_any):
+        severity: Severity = "note" if wheel.is_any or name.endswith(".exe") else "error"
+        yield finding("foreign-machine", name, f"it is {kind}", severity=severity)
+    elif _EXTENSION.search(name) and name.endswith(".so") and not head.startswith(b"/*"):
+        if head[:4] in (b"INPU", b"GROU", b"OUTP"):
+            return
+        yield finding("elf-broken", name, "it is called .so, and is no ELF file")
+
+
+def _check_kind(wheel: Wheel, has_elf: bool, own: bool) -> Iterator[Finding]:
+    if wheel.is_any and has_elf:
+        yield finding("any-with-elf", wheel.path.name, "its tag says any, and it holds ELF files")
+    elif not wheel.is_any and not has_elf:
+        platforms = ", ".join(sorted(wheel.platforms))
+        text = f"it is for {platforms}, and holds no ELF file"
+        severity: Severity = "error" if own else "note"
+        yield finding("platform-without-elf", wheel.path.name, text, severity=severity)
+    elif wheel.is_any:
+        yield finding("pure-python", wheel.path.name, "it holds no machine code", severity="note")
+
+
+def _promised_glibc(wheel: Wheel) -> list[Version]:
+    """The glibc versions that a wheel's manylinux tags name (PEP 600)."""
+    found = (_manylinux_glibc(platform) for platform in wheel.platforms)
+    return [version for version in found if version is not None]
+
+
+def _honest_floor(wheel: Wheel, law: Law) -> Law:
+    """The law for a wheel whose name asks for a newer glibc than the law's floor.
+
+    pip does not install it where the system's is older, so the name keeps the promise: if each of
+    the tags by which the board's pip takes it does.
+    """
+    asked = [_manylinux_glibc(tag) for tag in wheel.platforms if law.accepts_platform(tag)]
+    promised = [version for version in asked if version is not None]
+    if not promised or len(promised) < len(asked) or min(promised) <= Version(law.glibc):
+        return law
+    return law.model_copy(update={"glibc": str(min(promised))})
+
+
+def _check_glibc_tag(wheel: Wheel, facts: Sequence[FileFacts]) -> Iterator[Finding]:
+    """A manylinux tag promises a glibc; the files keep to the lowest promise."""
+    promised = _promised_glibc(wheel)
+    if not promised:
+        return
+    for fact in facts:
+        if fact.glibc and Version(fact.glibc) > min(promised):
+            text = f"the wheel's name promises glibc {min(promised)}, it needs {fact.glibc}"
+            yield finding("glibc-tag", fact.file, text)
+
+
+def _manylinux_glibc(platform: str) -> Version | None:
+    legacy = {"manylinux1_": "2.5", "manylinux2010_": "2.12", "manylinux2014_": "2.17"}
+    for prefix, version in legacy.items():
+        if platform.startswith(prefix):
+            return Version(version)
+    match = re.match(r"manylinux_(\d+)_(\d+)_", platform)
+    return Version(f"{match[1]}.{match[2]}") if match else None
+
+
+def _check_promises(
+    subject: str, facts: Sequence[FileFacts], promises: Promises
+) -> Iterator[Finding]:
+    if promises.neon and not any(fact.counts.get("neon") for fact in facts):
+        yield finding("promise-neon", subject, "NEON is promised, and no file has any of it")

@@ -1,0 +1,109 @@
+"""What builders share: what a build may know, its sources, the wheel's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crosspi.data.recipe import Recipe, substitute
+from crosspi.data.targets import Cell, Toolchain
+from crosspi.places import CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
+
+Command = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a builder may know of the place where its commands run.
+
+    Attributes:
+        recipe: what is built.
+        toolchain: for which architecture.
+        jobs: how many compiles run at once; None where commands are only described.
+        cell: for which Python, where the build sees one.
+        python: the values of `{python:…}`.
+    """
+
+    recipe: Recipe
+    toolchain: Toolchain
+    jobs: int | None
+    cell: Cell | None = None
+    python: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Where a source lies: a copy in the work folder if it is patched or written to."""
+        return f"{WORK}/src/{name}" if name in self.copied else f"{SOURCES}/{name}"
+
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """The sources that are copied, because the build changes them."""
+        data = self.recipe.data
+        writable = getattr(data.build, "writable", (data.build.source,))
+        return tuple(dict.fromkeys([*data.patches, *writable]))
+
+    @property
+    def jobs_text(self) -> str:
+        """The number after `-j`."""
+        return "" if self.jobs is None else str(self.jobs)
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """The values of a recipe's placeholders."""
+        data = self.recipe.data
+        return {
+            "recipe": RECIPE,
+            "build": f"{WORK}/build",
+            "tree": TREE,
+            "zig": ZIG,
+            "cross_file": CROSS_FILE,
+            "version": data.version,
+            "jobs": self.jobs_text,
+            **{f"source:{name}": self.source(name) for name in data.sources},
+            **{f"need:{name}": f"{NEEDS}/{name}" for name in data.requires.build},
+            **{f"python:{name}": value for name, value in self.python.items()},
+        }
+
+    def fill(self, text: str) -> str:
+        """A recipe's text with its placeholders filled."""
+        return substitute(text, self.placeholders)
+
+
+def prepare_sources(context: BuildContext, *, only: Collection[str] | None = None) -> list[Command]:
+    """Copy the sources that the build changes, and patch them; of all of them, or of `only`."""
+    commands: list[Command] = []
+    for name in context.copied:
+        if only is not None and name not in only:
+            continue
+        commands.append({"argv": ["mkdir", "-p", f"{WORK}/src"]})
+        # Times are kept: build systems compare them.
+        commands.append({"argv": ["cp", "-a", f"{SOURCES}/{name}", f"{WORK}/src/{name}"]})
+        commands.append({"argv": ["chmod", "-R", "u+w", f"{WORK}/src/{name}"]})
+        for patch in context.recipe.data.patches.get(name, ()):
+            commands.append(
+                {
+                    "argv": [
+                        *("patch", "--strip=1", "--batch", "--forward", "--fuzz=0"),
+                        f"--directory={WORK}/src/{name}",
+                        f"--input={RECIPE}/{patch}",
+                    ]
+                }
+            )
+    return commands
+
+
+def fill_tree(context: BuildContext) -> list[Command]:
+    """Put the recipe's own files and licences into the wheel's tree."""
+    commands: list[Command] = []
+    wheel = context.recipe.data.wheel
+    for file in wheel.files:
+        target = f"{TREE}/{context.fill(file.to)}"
+        if file.text is not None:
+            commands.append({"text": context.fill(file.text), "to": target})
+        elif file.source is not None:
+            commands.append({"copy": context.fill(file.source), "to": target})
+    for licence in wheel.licences:
+        name = f"{OUT}/licenses/{licence.of}/"
+        commands.append({"copy": context.fill(licence.source), "to": name})
+    commands.append({"strip": TREE})
+    return commands

@@ -1,0 +1,1 @@
+"""The command line: Invoke's program, a task's session, the tasks' bodies, the doctor."""

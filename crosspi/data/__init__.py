@@ -1,0 +1,1 @@
+"""What the YAML says, and its faults."""

@@ -1,0 +1,403 @@
+"""Recipes: what a package is and how it is built, as data (`recipes/NAME/recipe.yaml`).
+
+A file is a `Package`. What it says for one Python is a `Recipe`: where Pythons differ, the file has
+`variants` (see `variants`), each with the `pythons` that it serves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from crosspi.data.document import Document, Fault, Location
+from crosspi.data.recipe_data import CMakeBuild, RecipeData, SetuptoolsBuild
+from crosspi.data.source import ALLOW_UNPINNED, Source
+from crosspi.data.variants import FIELD, documents
+from crosspi.errors import DataError, UsageError, did_you_mean
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
+#: Placeholders without an argument, and what those with one take it from.
+PLAIN_PLACEHOLDERS = frozenset({"recipe", "build", "version", "jobs", "tree", "zig", "cross_file"})
+PYTHON_VALUES = frozenset({"include", "ext_suffix", "version", "tag"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a package is built for some Pythons, and the folder that says so."""
+
+    folder: Path
+    data: RecipeData
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def smoke_script(self) -> Path:
+        return self.folder / "smoke.py"
+
+    @property
+    def needs(self) -> list[str]:
+        """The names of what its build sees and of what pip installs with it."""
+        requires = self.data.requires
+        run = [canonicalize_name(Requirement(text).name) for text in requires.run]
+        return list(dict.fromkeys([*requires.build, *run]))
+
+    @property
+    def interpreter(self) -> str:
+        """The part whose Python runs the build; empty where the build machine's does."""
+        build = self.data.build
+        return build.python if isinstance(build, SetuptoolsBuild) else ""
+
+    @property
+    def as_built(self) -> Recipe:
+        """The recipe as its build sees it: without what is there for tests alone."""
+        return self._without([*self.data.smoke.full_data, *self._programs_alone])
+
+    @property
+    def with_programs(self) -> Recipe:
+        """The recipe as the build of the smoke test's programs sees it."""
+        build = self.data.build
+        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
+        return self._without([*self.data.smoke.full_data, *alone])
+
+    @property
+    def _programs_alone(self) -> tuple[str, ...]:
+        programs = self.data.smoke.full_programs
+        return programs.sources if programs else ()
+
+    @property
+    def compiled_once(self) -> Recipe:
+        """The recipe as the compile step sees it: without what only the Python part may use."""
+        build = self.data.build
+        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
+        return self.as_built._without(alone)
+
+    def _without(self, names: Collection[str]) -> Recipe:
+        kept = {n: s for n, s in self.data.sources.items() if n not in names}
+        patches = {n: p for n, p in self.data.patches.items() if n in kept}
+        return replace(
+            self, data=self.data.model_copy(update={"sources": kept, "patches": patches})
+        )
+
+    def supports(self, python_version: str) -> bool:
+        """Whether the recipe serves a Python, by its data."""
+        return _contains(self.data.pythons, python_version)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package: its recipes, of which the first that serves a Python builds for it."""
+
+    folder: Path
+    recipes: tuple[Recipe, ...]
+
+    @property
+    def data(self) -> RecipeData:
+        """What all of its recipes share: name, summary, licence."""
+        return self.recipes[0].data
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def needs(self) -> list[str]:
+        """The names of the packages that any of its recipes needs."""
+        return list(dict.fromkeys(need for recipe in self.recipes for need in recipe.needs))
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The sources of all its recipes; where a name means several, a number follows it."""
+        sources: dict[str, Source] = {}
+        for recipe in self.recipes:
+            for name, source in recipe.data.sources.items():
+                if source not in sources.values():
+                    same = sum(known.split(" ")[0] == name for known in sources)
+                    sources[f"{name} {same + 1}" if same else name] = source
+        return sources
+
+    def recipe(self, python_version: str) -> Recipe | None:
+        """The recipe that serves a Python; None where there is none."""
+        return next((r for r in self.recipes if r.supports(python_version)), None)
+
+    def refusal(self, python_version: str) -> str:
+        """Why no recipe serves a Python."""
+        for specifier, reason in self.data.unsupported.items():
+            if _contains(specifier, python_version):
+                return reason
+        return "it supports " + " and ".join(r.data.pythons for r in self.recipes)
+
+    @classmethod
+    def load(cls, folder: Path, *, unpinned: bool = False) -> Package:
+        """Read `folder/recipe.yaml`.
+
+        Args:
+            folder: the package's folder.
+            unpinned: let sources pass that have no hash yet, to fetch them.
+
+        Raises:
+            DataError: with all of the file's faults.
+        """
+        whole = Document.read(folder / "recipe.yaml")
+        recipes = []
+        for _, document in documents(whole, last="pythons"):
+            data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
+            recipe = Recipe(folder=folder, data=data)
+            faults = list(_faults(recipe))
+            if faults:
+                raise document.error(faults)
+            recipes.append(recipe)
+        return cls(folder=folder, recipes=tuple(recipes))
+
+
+def _contains(specifier: str, python_version: str) -> bool:
+    # Of a minor version, its last patch release is meant.
+    return SpecifierSet(specifier).contains(python_version + ".99")
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """All packages, by name."""
+
+    by_name: Mapping[str, Package]
+
+    @classmethod
+    def load(cls, folder: Path, *, unpinned: bool = False) -> Recipes:
+        """Read all of `recipes/`.
+
+        Args:
+            folder: where they are.
+            unpinned: see `Package.load`.
+
+        Raises:
+            DataError: with the faults of every wrong file.
+        """
+        packages, errors = {}, []
+        for path in sorted(folder.glob("*/recipe.yaml")):
+            try:
+                package = Package.load(path.parent, unpinned=unpinned)
+            except DataError as error:
+                errors.append(error)
+                continue
+            packages[package.name] = package
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise DataError(
+                f"{len(errors)} recipes are wrong",
+                where="\n".join(error.where for error in errors),
+                fix=errors[0].fix,
+            )
+        _check_needs(packages)
+        _check_cycles(packages)
+        return cls(by_name=packages)
+
+    def __iter__(self) -> Iterator[Package]:
+        return iter(self.by_name.values())
+
+    def select(self, words: list[str]) -> list[Package]:
+        """The packages of these names, or the default set if there are none.
+
+        Raises:
+            UsageError: a name is unknown; suggests near ones.
+        """
+        if not words:
+            return [package for package in self if package.data.default]
+        for word in words:
+            if canonicalize_name(word) not in self.by_name:
+                raise UsageError(
+                    f"there is no recipe '{word}'",
+                    where="--recipe",
+                    fix=f"{did_you_mean(word, self.by_name)} (`invoke list` shows all)",
+                )
+        return [self.by_name[canonicalize_name(word)] for word in words]
+
+
+def _check_needs(packages: Mapping[str, Package]) -> None:
+    """What a recipe needs has a recipe: for building, and on the board, where pip has no other.
+
+    Raises:
+        DataError: with all that is missing.
+    """
+    missing = [
+        (package, name)
+        for package in packages.values()
+        for name in package.needs
+        if name not in packages
+    ]
+    if missing:
+        raise DataError(
+            "; ".join(
+                f"the recipe {package.name} needs '{name}', which has no recipe"
+                for package, name in missing
+            ),
+            where="\n".join(sorted({str(p.folder / "recipe.yaml") for p, _ in missing})),
+            why="builds, and pip on the emulated board, have the wheels of recipes and no others",
+            fix="; ".join(f"{name}: {did_you_mean(name, packages)}" for _, name in missing),
+        )
+
+
+def _check_cycles(recipes: Mapping[str, Package]) -> None:
+    """No recipe may need itself, for building or for running, however far around."""
+    checked: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise DataError(
+                "recipes need each other in a circle: " + " → ".join((*path, name)),
+                where=str(recipes[name].folder / "recipe.yaml"),
+                fix="take one of them out of `requires`",
+            )
+        if name in checked:
+            return
+        for need in recipes[name].needs:
+            if need in recipes:
+                visit(need, (*path, name))
+        checked.add(name)
+
+    for name in recipes:
+        visit(name, ())
+
+
+def substitute(text: str, values: Mapping[str, str]) -> str:
+    """Fill the `{name}` and `{name:argument}` of a recipe's text.
+
+    Args:
+        text: a value of a recipe.
+        values: by whole placeholder, like `source:numpy`.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1] if match[2] is None else f"{match[1]}:{match[2]}"
+        return values[name]
+
+    return _PLACEHOLDER.sub(fill, text)
+
+
+def schema() -> str:
+    """The JSON Schema of a recipe, for editors (kept in `recipes/recipe.schema.json`)."""
+    described = RecipeData.model_json_schema(by_alias=True)
+    variant = {"type": "object", "properties": described["properties"]}
+    described["properties"] = {
+        **described["properties"],
+        FIELD: {
+            "type": "array",
+            "items": variant,
+            "description": "each laid over the rest of the file, for the Pythons that it names",
+        },
+    }
+    # What is missing may stand in every variant.
+    del described["required"]
+    return json.dumps(described, indent=1) + "\n"
+
+
+def _faults(recipe: Recipe) -> Iterator[Fault]:
+    """What the fields' types cannot say: names that must exist, placeholders, files."""
+    data = recipe.data
+    if data.name != recipe.folder.name:
+        yield Fault(("name",), f"the folder is called '{recipe.folder.name}': use one name")
+    if not recipe.smoke_script.is_file():
+        yield Fault(("name",), "there is no smoke.py beside recipe.yaml: write one")
+    named: list[tuple[Location, str]] = [(("build", "source"), data.build.source)]
+    if isinstance(data.build, CMakeBuild):
+        named += [(("build", "writable", i), n) for i, n in enumerate(data.build.writable)]
+        alone = data.build.python.sources
+        named += [(("build", "python", "sources", i), n) for i, n in enumerate(alone)]
+    else:
+        named += [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
+    named += [(("patches", n), n) for n in data.patches]
+    programs = data.smoke.full_programs
+    if programs is not None:
+        place = ("smoke", "full_programs")
+        named += [((*place, "sources", i), n) for i, n in enumerate(programs.sources)]
+        if not (recipe.folder / programs.folder / "CMakeLists.txt").is_file():
+            yield Fault((*place, "folder"), f"there is no CMake project '{programs.folder}' here")
+        if not programs.folder.startswith("smoke"):
+            yield Fault(
+                (*place, "folder"), "must begin with 'smoke': a wheel's build sees the rest"
+            )
+        if not (isinstance(data.build, CMakeBuild) and data.build.compile):
+            yield Fault(place, "only a CMake build that compiles once (build.compile) has programs")
+        for name in sorted(set(programs.sources) & set(data.patches)):
+            yield Fault(("patches", name), "smoke.full_programs sees this source as it came")
+    for_tests = [(("smoke", "data", n), n) for n in data.smoke.data]
+    for_tests += [(("smoke", "full_data", n), n) for n in data.smoke.full_data]
+    for location, name in [*named, *for_tests]:
+        if name not in data.sources:
+            yield Fault(location, f"no source '{name}'; {did_you_mean(name, data.sources)}")
+    for location, name in named:
+        if name in data.smoke.full_data:
+            yield Fault(location, f"'{name}' is in smoke.full_data: no build sees it")
+    for position, entry in enumerate(data.wheel.files):
+        if (entry.source is None) == (entry.text is None):
+            yield Fault(("wheel", "files", position), "give exactly one of 'from' and 'text'")
+    for source, files in data.patches.items():
+        for position, file in enumerate(files):
+            if not (recipe.folder / file).is_file():
+                yield Fault(("patches", source, position), f"there is no file '{file}' here")
+    compiled_once = isinstance(data.build, CMakeBuild) and bool(data.build.compile)
+    for location, text in _texts(data.model_dump(by_alias=True), ()):
+        for match in _PLACEHOLDER.finditer(text):
+            fault = _placeholder_fault(match, data)
+            if fault:
+                yield Fault(location, fault)
+            elif location[:2] != ("smoke", "full_programs") and match[2] in recipe._programs_alone:
+                yield Fault(location, f"{match[0]}: only smoke.full_programs sees it")
+            elif compiled_once and _sees_no_python(location) and _is_of_python(match, data):
+                yield Fault(
+                    location,
+                    f"{match[0]}: what is compiled once for all Pythons sees none; "
+                    "put it under build.python.options",
+                )
+
+
+def _sees_no_python(location: Location) -> bool:
+    """Whether a value of a CMake recipe goes into its compile step."""
+    if location[:2] == ("smoke", "full_programs"):
+        return True
+    return location[0] == "build" and location[1] in ("options", "flags", "targets")
+
+
+def _is_of_python(match: re.Match[str], data: RecipeData) -> bool:
+    """Whether a placeholder's value depends on Python."""
+    alone = data.build.python.sources if isinstance(data.build, CMakeBuild) else ()
+    return match[1] in ("python", "need") or (match[1] == "source" and match[2] in alone)
+
+
+def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
+    name, argument = match[1], match[2]
+    if argument is None:
+        known = PLAIN_PLACEHOLDERS
+        return "" if name in known else f"no placeholder {match[0]}; {did_you_mean(name, known)}"
+    arguments: dict[str, frozenset[str]] = {
+        "source": frozenset(data.sources),
+        "need": frozenset(data.requires.build),
+        "python": PYTHON_VALUES,
+    }
+    if name not in arguments:
+        return f"no placeholder {match[0]}; {did_you_mean(name, arguments)}"
+    if name == "source" and argument in data.smoke.full_data:
+        return f"{match[0]}: it is in smoke.full_data: no build sees it"
+    if argument not in arguments[name]:
+        return f"{match[0]}: no {name} '{argument}'; {did_you_mean(argument, arguments[name])}"
+    return ""
+
+
+def _texts(value: object, location: Location) -> Iterator[tuple[Location, str]]:
+    if isinstance(value, str):
+        yield location, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if (*location, key) != ("sources",):
+                yield from _texts(inner, (*location, key))
+    elif isinstance(value, (list, tuple)):
+        for position, inner in enumerate(value):
+            yield from _texts(inner, (*location, position))

@@ -1,0 +1,212 @@
+"""What a `recipe.yaml` may say: its fields and their types. What is more than types: `recipe`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, Field
+
+from crosspi.audit.law import Promises
+from crosspi.data.document import Model
+from crosspi.data.source import Glob, InsidePath, PlainName, Source
+
+
+def _version(value: str) -> str:
+    try:
+        Version(value)
+    except InvalidVersion as error:
+        raise ValueError(f"'{value}' is not a version (PEP 440)") from error
+    return value
+
+
+def _specifier(value: str) -> str:
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier as error:
+        raise ValueError(f"'{value}' is not a version range like '>=3.9,<3.12'") from error
+    return value
+
+
+def _requirement(value: str) -> str:
+    try:
+        Requirement(value)
+    except InvalidRequirement as error:
+        raise ValueError(f"'{value}' is not a requirement like 'numpy>=1.23'") from error
+    return value
+
+
+VersionText = Annotated[str, AfterValidator(_version)]
+Specifier = Annotated[str, AfterValidator(_specifier)]
+RequirementText = Annotated[str, AfterValidator(_requirement)]
+Scalar = str | bool | int
+
+
+class CMakeOptions(Model):
+    """What a CMake build is told; those of a target are added to the general ones."""
+
+    options: dict[str, Scalar] = {}
+    flags: tuple[str, ...] = ()
+
+
+class CMakePython(Model):
+    """The part of a CMake build that sees Python: run per Python on the compiled tree.
+
+    `sources` names those that it alone sees: another Python may have another version of them, and
+    what is compiled once does not depend on them.
+    """
+
+    sources: tuple[str, ...] = ()
+    options: dict[str, Scalar] = {}
+    build: tuple[str, ...] = Field(min_length=1)
+
+
+class CMakeBuild(Model):
+    """CMake with Ninja. `compile` names CMake targets that are built once for all Pythons."""
+
+    system: Literal["cmake"]
+    source: str
+    folder: InsidePath = "."
+    writable: tuple[str, ...] = ()
+    options: dict[str, Scalar] = {}
+    flags: tuple[str, ...] = ()
+    compile: tuple[str, ...] = ()
+    python: CMakePython
+    targets: dict[str, CMakeOptions] = {}
+
+
+class Pep517Options(Model):
+    """What a PEP 517 build is told; those of a target are added to the general ones."""
+
+    settings: dict[str, tuple[Scalar, ...]] = {}
+    environment: dict[str, str] = {}
+
+
+class Pep517Build(Model):
+    """A build backend of PEP 517: meson-python or setuptools.
+
+    `tools` names sources that are wheels, installed for the build. `meson` is written into the
+    cross file's sections.
+    """
+
+    system: Literal["pep517"]
+    source: str
+    tools: tuple[str, ...] = ()
+    settings: dict[str, tuple[Scalar, ...]] = {}
+    environment: dict[str, str] = {}
+    meson: dict[str, dict[str, Scalar | tuple[str, ...]]] = {}
+    targets: dict[str, Pep517Options] = {}
+
+
+class SetuptoolsOptions(Model):
+    """What `setup.py` is told; those of a target are added to the general ones."""
+
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+
+
+class SetuptoolsBuild(Model):
+    """`setup.py` of setuptools or distutils, from the time before PEP 517.
+
+    `python` names the part with the Python that runs it, on the build machine; without it, the
+    machine's own does. `tools` names sources that are wheels, put on its path. `arguments` are
+    those of the command `build`.
+    """
+
+    system: Literal["setuptools"]
+    source: str
+    python: str = ""
+    tools: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    targets: dict[str, SetuptoolsOptions] = {}
+
+
+Build = Annotated[CMakeBuild | Pep517Build | SetuptoolsBuild, Field(discriminator="system")]
+
+
+class WheelFile(Model):
+    """A file or folder that goes into the wheel: a copy, or a short text."""
+
+    to: InsidePath
+    source: str | None = Field(default=None, alias="from")
+    text: str | None = None
+
+
+class Licence(Model):
+    """The licence of something that ends up in the wheel."""
+
+    of: PlainName
+    source: str = Field(alias="from")
+
+
+class Wheel(Model):
+    """What the wheel holds. With PEP 517 the backend says; here stands only what is added."""
+
+    files: tuple[WheelFile, ...] = ()
+    licences: tuple[Licence, ...] = ()
+    classifiers: tuple[str, ...] = ()
+    exclude: tuple[Glob, ...] = ()
+
+
+class Requires(Model):
+    """What it needs: recipes whose wheels the build sees, and what pip installs along."""
+
+    build: tuple[str, ...] = ()
+    run: tuple[RequirementText, ...] = ()
+
+
+class SmokePrograms(Model):
+    """Programs that the smoke test runs, linked with what was compiled once: a CMake project.
+
+    It lies in `folder` of the recipe; all that it builds by default is built. `sources` names those
+    that no other build sees. The smoke test finds the programs in the folder `programs`.
+    """
+
+    folder: InsidePath
+    sources: tuple[str, ...] = ()
+    options: dict[str, Scalar] = {}
+
+
+class Smoke(Model):
+    """How the smoke test runs: the sources that it sees (name → folder inside), its limits.
+
+    The sources of `full_data` and the programs are for the level full alone: no build sees them.
+    """
+
+    data: dict[str, InsidePath] = {}
+    full_data: dict[str, InsidePath] = {}
+    full_programs: SmokePrograms | None = None
+    timeout_minutes: int = Field(default=15, ge=1, le=240)
+    full_timeout_minutes: int = Field(default=120, ge=1, le=1440)
+
+    def seen(self, level: str) -> dict[str, str]:
+        """The sources that the test sees at a level."""
+        return {**self.data, **self.full_data} if level == "full" else self.data
+
+    def minutes(self, level: str) -> int:
+        """The limit of a level."""
+        return self.full_timeout_minutes if level == "full" else self.timeout_minutes
+
+
+class RecipeData(Model):
+    """A recipe.yaml."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    version: VersionText
+    summary: str
+    licence: str
+    homepage: str
+    default: bool = False
+    pythons: Specifier
+    unsupported: dict[Specifier, str] = {}
+    sources: dict[PlainName, Source] = Field(min_length=1)
+    patches: dict[str, tuple[InsidePath, ...]] = {}
+    build: Build
+    wheel: Wheel = Wheel()
+    requires: Requires = Requires()
+    promises: dict[str, Promises] = {}
+    smoke: Smoke = Smoke()

@@ -1,0 +1,18 @@
+"""Where a build container finds things."""
+
+from __future__ import annotations
+
+#: Where a build container finds things.
+SOURCES = "/src"
+RECIPE = "/recipe"
+TOOLCHAIN = "/toolchain"
+PYTHON = "/python"
+NEEDS = "/need"
+WORK = "/work"
+OUT = "/out"
+TREE = f"{OUT}/tree"
+BIN = "/opt/crosspi/bin"
+ZIG = "/opt/crosspi/zig"
+CROSS_FILE = f"{WORK}/cross.ini"
+#: Prefixes that must not be left in a binary: the audit looks for them.
+BUILD_PATHS = (f"{SOURCES}/", f"{WORK}/", f"{NEEDS}/", f"{RECIPE}/", f"{TOOLCHAIN}/", f"{OUT}/")

@@ -1,0 +1,201 @@
+"""The matrix: what became of every package on every Python and architecture of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from xml.etree import ElementTree
+
+from crosspi.console import Console, duration
+from crosspi.data.recipe import Package
+from crosspi.data.targets import Cell
+from crosspi.errors import CrosspiError
+from crosspi.graph import WheelSteps
+from crosspi.project import Project, Request
+from crosspi.run import Result, build
+from crosspi.work.plan import SOURCE, Outcome, State, closure
+from crosspi.work.store import Store
+
+
+class Verdict(StrEnum):
+    """What became of one wheel."""
+
+    BUILT = "built"
+    STORED = "from the store"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    NOT_TRIED = "not tried"
+    NOT_SERVED = "not served"
+
+
+@dataclass(frozen=True)
+class Square:
+    """One wheel of the matrix.
+
+    Attributes:
+        package, version: what; the version is empty where none serves this Python.
+        python, architecture, boards: for what.
+        verdict: how it ended.
+        step: the step that stopped it.
+        why: what stopped it.
+        cpu: seconds that its own steps cost when they last ran: building, packing, both proofs.
+        wheel: the file's name.
+    """
+
+    package: str
+    version: str
+    python: str
+    architecture: str
+    boards: Sequence[str]
+    verdict: Verdict
+    step: str = ""
+    why: str = ""
+    cpu: float = 0.0
+    wheel: str = ""
+
+    @property
+    def text(self) -> str:
+        """The square's text in the table."""
+        if self.verdict in (Verdict.BUILT, Verdict.STORED):
+            return f"{self.verdict}, {duration(self.cpu)}"
+        if self.verdict is Verdict.FAILED:
+            return f"failed: {self.step.split(':')[0]}"
+        return str(self.verdict)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All squares of a run, and the errors behind them."""
+
+    squares: Sequence[Square]
+    errors: Sequence[CrosspiError]
+
+
+def run(
+    project: Project,
+    request: Request,
+    *,
+    force: bool = False,
+    keep_going: bool = True,
+    level: str = "default",
+) -> Matrix:
+    """Build what can be built, and say what became of everything."""
+    refusals = {_place(p, c): project.refusal(p, c) for p, c in request.wheels}
+    wanted = Request([(p, c) for p, c in request.wheels if not refusals[_place(p, c)]])
+    result = build(project, wanted, force=force, keep_going=keep_going, level=level)
+    steps = {(w.recipe.name, w.cell.identifier): w for w in result.wheels}
+    outcomes = {outcome.step.name: outcome for outcome in result.outcomes}
+    squares = [
+        _refused(package, cell, why)
+        if (why := refusals[_place(package, cell)])
+        else _square(steps[_place(package, cell)], outcomes, project.store)
+        for package, cell in request.wheels
+    ]
+    return Matrix(squares, _errors(result))
+
+
+def _place(package: Package, cell: Cell) -> tuple[str, str]:
+    return package.name, cell.identifier
+
+
+def _errors(result: Result) -> list[CrosspiError]:
+    """The errors of a run; a source that cannot be reached comes after what really failed."""
+    sources = [o.error for o in result.outcomes if o.error is not None and o.step.kind == SOURCE]
+    return [*(e for e in result.errors if e not in sources), *sources]
+
+
+def _refused(package: Package, cell: Cell, why: str) -> Square:
+    return Square(
+        package=package.name,
+        version="",
+        python=cell.python.version,
+        architecture=cell.toolchain.name,
+        boards=sorted(cell.toolchain.data.boards),
+        verdict=Verdict.NOT_SERVED,
+        why=why,
+    )
+
+
+def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) -> Square:
+    own = [steps.built, *steps.goals]
+    entries = [store.find(step.kind, step.subject, step.key) for step in own]
+    verdict, step, why = _verdict(steps, outcomes)
+    proven = verdict in (Verdict.BUILT, Verdict.STORED)
+    return Square(
+        package=steps.recipe.name,
+        version=steps.recipe.data.version,
+        python=steps.cell.python.version,
+        architecture=steps.cell.toolchain.name,
+        boards=sorted(steps.cell.toolchain.data.boards),
+        verdict=verdict,
+        step=step,
+        why=why,
+        cpu=round(sum(entry.cost.cpu for entry in entries if entry is not None), 1),
+        wheel=str(entries[1].notes["file"]) if proven and entries[1] is not None else "",
+    )
+
+
+def _verdict(steps: WheelSteps, outcomes: Mapping[str, Outcome]) -> tuple[Verdict, str, str]:
+    if all(outcomes[step.name].entry is not None for step in steps.smokes):
+        ran = any(outcomes[step.name].state is State.BUILT for step in steps.goals)
+        return Verdict.BUILT if ran else Verdict.STORED, "", ""
+    for step in closure(steps.smokes):
+        outcome = outcomes.get(step.name)
+        if outcome is not None and outcome.error is not None:
+            verdict = Verdict.UNREACHABLE if step.kind == SOURCE else Verdict.FAILED
+            return verdict, step.name, outcome.error.what
+    return Verdict.NOT_TRIED, "", "another failure ended the run"
+
+
+def show(console: Console, matrix: Matrix) -> None:
+    """The table: a row for each Python, a column for each architecture and package; the reasons."""
+    columns = list(dict.fromkeys((s.architecture, s.package) for s in matrix.squares))
+    rows: dict[str, dict[tuple[str, str], str]] = {}
+    for square in matrix.squares:
+        rows.setdefault(square.python, {})[square.architecture, square.package] = square.text
+    console.table(
+        "matrix (CPU time of the wheel's own steps)",
+        ("Python", *(" ".join(column) for column in columns)),
+        [(python, *(row.get(c, "") for c in columns)) for python, row in rows.items()],
+    )
+    reasons: dict[str, list[str]] = {}
+    for square in matrix.squares:
+        if square.why:
+            where = f"{square.package} {square.python} {square.architecture}"
+            at = f" at {square.step}" if square.step else ""
+            reasons.setdefault(f"{square.verdict}{at}: {square.why}", []).append(where)
+    for reason, places in reasons.items():
+        console.line(f"{', '.join(places)}: {reason}")
+
+
+def as_json(matrix: Matrix) -> list[dict[str, object]]:
+    """The same, for programs."""
+    return [asdict(square) for square in matrix.squares]
+
+
+def junit(matrix: Matrix) -> str:
+    """The same as JUnit's XML, for Jenkins."""
+    bad = (Verdict.FAILED, Verdict.UNREACHABLE)
+    skipped = (Verdict.NOT_SERVED, Verdict.NOT_TRIED)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="matrix",
+        tests=str(len(matrix.squares)),
+        failures=str(sum(square.verdict in bad for square in matrix.squares)),
+        skipped=str(sum(square.verdict in skipped for square in matrix.squares)),
+    )
+    for square in matrix.squares:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"matrix.{square.architecture}.{square.package}",
+            name=f"Python {square.python}",
+            time=str(square.cpu),
+        )
+        message = ": ".join(part for part in (str(square.verdict), square.step, square.why) if part)
+        if square.verdict in bad:
+            ElementTree.SubElement(case, "failure", message=message)
+        elif square.verdict in skipped:
+            ElementTree.SubElement(case, "skipped", message=message)
+    return ElementTree.tostring(suite, encoding="unicode") + "\n"

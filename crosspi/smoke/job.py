@@ -1,0 +1,138 @@
+"""A smoke test as a job on an emulated board, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosspi import guests
+from crosspi.containers.engine import Engine
+from crosspi.containers.job import Job, Mount
+from crosspi.data.targets import Cell, EmulatedBoard
+from crosspi.errors import SmokeError
+from crosspi.smoke.judging import Run, current_test, judge, junit
+from crosspi.trees import check_tree
+from crosspi.work.plan import Workspace
+from crosspi.work.store import Cost
+
+#: The programs that run on the board: what stages the wheel and what runs the tests.
+GUESTS = tuple(Path(guests.__file__).parent / name for name in ("board.py", "harness.py"))
+
+
+@dataclass(frozen=True)
+class Install:
+    """What pip installs on the board first: from which staged index, and what."""
+
+    staged: Path
+    requirement: str
+
+
+def board_job(
+    folder: Path,
+    cell: Cell,
+    board: EmulatedBoard,
+    image: str,
+    data: Mapping[str, Path],
+    out: Path,
+    *,
+    level: str,
+    install: Install | None = None,
+) -> Job:
+    """The container that plays the board.
+
+    Args:
+        folder: where smoke.py is.
+        cell, board: the Python, the architecture, and which of its boards.
+        image: the tag of the board's image.
+        data: the folders that the test sees, by name.
+        out: what it writes to.
+        level: of the tests.
+        install: nothing where the board itself is tested.
+    """
+    return Job(
+        image=image,
+        argv=[
+            "/opt/crosspi/python/python",
+            "/crosspi/board.py",
+            "file:///index/simple",
+            install.requirement if install else "",
+            "/crosspi/harness.py",
+            "/recipe/smoke.py",
+            *(part for name in data for part in ("--data", f"{name}=/data/{name}")),
+            *("--out", "/out/results.json", "--level", level),
+        ],
+        mounts=[
+            *([Mount(install.staged, "/index")] if install else []),
+            *(Mount(guest, f"/crosspi/{guest.name}") for guest in GUESTS),
+            Mount(folder, "/recipe"),
+            Mount(cell.toolchain.cpuinfo(board), "/proc/cpuinfo"),
+            Mount(out, "/out", writable=True),
+            *(Mount(path, f"/data/{name}") for name, path in data.items()),
+        ],
+        environment={
+            # Never qemu's default CPU: that one runs everything.
+            "QEMU_CPU": board.cpu,
+            "LC_ALL": "C.UTF-8",
+        },
+        workdir="/tmp",
+    )
+
+
+def run_on_board(
+    job: Job,
+    cell: Cell,
+    board: EmulatedBoard,
+    engine: Engine,
+    work: Workspace,
+    *,
+    minutes: int,
+    about: str = "the wheel",
+) -> dict[str, Any]:
+    """Run a smoke test; see `judge` for what comes of it.
+
+    Raises:
+        SmokeError: it did not end within these minutes, beside those of `judge`.
+        BuildError: what it wrote is not only files.
+    """
+    printed: list[str] = []
+
+    def line(text: str) -> None:
+        printed.append(text)
+        work.line(text)
+
+    try:
+        code = engine.run(job, log=work.log, line=line, timeout=60 * minutes)
+    except TimeoutError as error:
+        check_tree(work.out, left_by="the smoke test")
+        raise SmokeError(
+            f"the smoke test did not end within {minutes} minutes",
+            where=f"{cell.identifier} on {board.name}, in the test {current_test(work.out)[0]}",
+            why="\n".join(printed[-12:]),
+            fix=f"the whole log is in {work.log}; if the test is only slow, raise "
+            "smoke.timeout_minutes in its YAML file",
+        ) from error
+    check_tree(work.out, left_by="the smoke test")
+    return judge(Run(work.out, code, printed, cell, board, work.log, about))
+
+
+def record(
+    results: dict[str, Any], name: str, cell: Cell, board: EmulatedBoard, work: Workspace
+) -> None:
+    """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost."""
+    results["emulated"] = emulated = board.model_dump(exclude={"cpuinfo"})
+    (work.out / "results.json").write_text(
+        json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    (work.out / "junit.xml").write_bytes(junit(name, cell, board, results))
+    work.notes.update(
+        emulated=emulated,
+        counts=results["counts"],
+        facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
+    )
+    # Beside its own time, a test may note that of the processes that it started.
+    used = [t.get("cpu_seconds") for t in results["tests"]]
+    used += [t.get("notes", {}).get("cpu_seconds") for t in results["tests"]]
+    work.cost = Cost(cpu=sum(float(seconds or 0) for seconds in used))

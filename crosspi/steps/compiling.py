@@ -1,0 +1,239 @@
+"""The steps that run in build containers: making a toolchain, compiling, building wheels' trees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from crosspi import places
+from crosspi.builders import cmake, pep517, setuptools
+from crosspi.builders.context import BuildContext, Command
+from crosspi.containers.build_machine import (
+    SCRATCH,
+    BuildMachine,
+    build_job,
+    folder_digest,
+    run_commands,
+    source_mounts,
+)
+from crosspi.containers.job import Job, Mount
+from crosspi.containers.rooms import ROOM
+from crosspi.data.recipe import Recipe
+from crosspi.data.recipe_data import CMakeBuild
+from crosspi.data.targets import Cell, Toolchain
+from crosspi.digests import digest, digest_files
+from crosspi.steps.toolchain import COMPILE_ENVIRONMENT, TOOLCHAIN_ENVIRONMENT
+from crosspi.work.plan import Step, Workspace
+
+BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517, "setuptools": setuptools}
+#: Where `build_step` finds what `compile_step` left.
+_BEFORE = "/before"
+
+
+def compile_step(
+    recipe: Recipe,
+    toolchain_made: Step,
+    toolchain: Toolchain,
+    machine: BuildMachine,
+    sources: Sequence[Step],
+    *,
+    name: str = "",
+) -> Step | None:
+    """The step that compiles what does not see Python, once a toolchain; None if there is none.
+
+    Its result is the whole work folder: `build_step` goes on in a copy of it.
+
+    Args:
+        recipe: what is compiled.
+        toolchain_made, toolchain, machine: with what, and where.
+        sources: the steps of its sources.
+        name: of what is compiled, where variants of a package compile different things.
+    """
+    builder = BUILDERS[recipe.data.build.system]
+    recipe = recipe.compiled_once
+    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
+    commands: list[Command] = builder.compile_commands(recipe.data.build, context)
+    if not commands:
+        return None
+
+    def act(work: Workspace) -> None:
+        run_commands(
+            machine,
+            work,
+            commands=commands,
+            environment=COMPILE_ENVIRONMENT,
+            mounts=[
+                Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
+                *source_mounts(recipe.data.sources, recipe.folder, machine),
+                Mount(recipe.folder, places.RECIPE),
+            ],
+            work_is_result=True,
+        )
+
+    # How many run at once changes no result: a key knows no number of jobs.
+    described = builder.compile_commands(recipe.data.build, replace(context, jobs=None))
+    inputs = {
+        "recipe": digest(described),
+        "files of the recipe": _folder_digest(recipe),
+        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
+        # Which source is called what: the steps of the sources do not know.
+        "sources": _source_digest(recipe),
+    }
+    needs = (machine.image.step, toolchain_made, *sources)
+    return Step("compile", f"{name or recipe.name}-{toolchain.name}", inputs, needs, act)
+
+
+def build_step(
+    recipe: Recipe,
+    cell: Cell,
+    machine: BuildMachine,
+    *,
+    toolchain_made: Step,
+    python_made: Step,
+    compiled: Step | None,
+    interpreter: Step | None,
+    wheels: Mapping[str, Step],
+    sources: Sequence[Step],
+) -> Step:
+    """The step that makes the tree of a wheel for one Python.
+
+    Args:
+        recipe: what is built.
+        cell: for which Python and architecture.
+        machine: where.
+        toolchain_made, python_made, compiled: earlier steps.
+        interpreter: the step of the part whose Python runs the build, if not the machine's own.
+        wheels: the wheel steps of the recipes that it needs for building, by name.
+        sources: the steps of its sources.
+    """
+    builder = BUILDERS[recipe.data.build.system]
+    recipe = recipe.as_built
+
+    def commands(python: Mapping[str, str], jobs: int | None) -> list[Command]:
+        context = BuildContext(
+            recipe=recipe,
+            toolchain=cell.toolchain,
+            jobs=jobs,
+            cell=cell,
+            python=python,
+        )
+        result: list[Command] = builder.python_commands(recipe.data.build, context)
+        return result
+
+    def act(work: Workspace) -> None:
+        python = work.results[python_made.name]
+        values = json.loads((python / "python.json").read_text(encoding="utf-8"))
+        mounts = [
+            Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
+            *source_mounts(recipe.data.sources, recipe.folder, machine),
+            Mount(recipe.folder, places.RECIPE),
+            Mount(python, places.PYTHON),
+        ]
+        first: list[Command] = []
+        if compiled is not None:
+            mounts.append(Mount(work.results[compiled.name], _BEFORE))
+            # Times are kept, so that what is compiled counts as up to date.
+            first.append({"argv": ["cp", "-a", f"{_BEFORE}/.", places.WORK]})
+        if interpreter is not None:
+            mounts.append(Mount(work.results[interpreter.name], setuptools.BUILD_PYTHON))
+        for name, wheel in wheels.items():
+            mounts.append(Mount(work.results[wheel.name], f"/wheels/{name}"))
+            first.append({"unpack": f"/wheels/{name}/*.whl", "to": f"{places.NEEDS}/{name}"})
+        run_commands(
+            machine,
+            work,
+            environment=TOOLCHAIN_ENVIRONMENT,
+            commands=[*first, *commands(values, machine.jobs)],
+            mounts=mounts,
+            tmpfs=(places.NEEDS,),
+        )
+
+    # The key is known before the interpreter is: its values stand in by their names. And how
+    # many jobs run at once changes no result.
+    names = ("version", "tag", "ext_suffix", "include")
+    symbolic = commands({name: f"<python {name}>" for name in names}, None)
+    inputs = {
+        "recipe": digest(symbolic),
+        "files of the recipe": _folder_digest(recipe),
+        ROOM: machine.room(TOOLCHAIN_ENVIRONMENT, Path(__file__)),
+        # Which source is called what: the steps of the sources do not know.
+        "sources": _source_digest(recipe),
+    }
+    needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
+    needs += [step for step in (compiled, interpreter) if step is not None]
+    subject = f"{recipe.name}-{cell.identifier}"
+    return Step("build", subject, inputs, tuple(needs), act)
+
+
+def programs_step(
+    recipe: Recipe,
+    toolchain_made: Step,
+    toolchain: Toolchain,
+    machine: BuildMachine,
+    *,
+    compiled: Step | None,
+    sources: Sequence[Step],
+) -> Step | None:
+    """The step that builds the programs of a slow smoke test; None if it has none."""
+    programs, build = recipe.data.smoke.full_programs, recipe.data.build
+    if programs is None or compiled is None or not isinstance(build, CMakeBuild):
+        return None
+    recipe = recipe.with_programs
+    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
+
+    def act(work: Workspace) -> None:
+        run_commands(
+            machine,
+            work,
+            commands=[
+                {"argv": ["cp", "-a", f"{_BEFORE}/.", places.WORK]},
+                *cmake.program_commands(build, programs, context),
+            ],
+            environment=COMPILE_ENVIRONMENT,
+            mounts=[
+                Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
+                Mount(work.results[compiled.name], _BEFORE),
+                *source_mounts(recipe.data.sources, recipe.folder, machine),
+                Mount(recipe.folder, places.RECIPE),
+            ],
+        )
+
+    described = cmake.program_commands(build, programs, replace(context, jobs=None))
+    inputs = {
+        "recipe": digest(described),
+        "files of the programs": digest_files(recipe.folder / programs.folder),
+        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
+        "sources": _source_digest(recipe),
+    }
+    needs = (machine.image.step, toolchain_made, compiled, *sources)
+    return Step("programs", compiled.subject, inputs, needs, act)
+
+
+def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, work: Path) -> Job:
+    """A job for an interactive look into a build container."""
+    return build_job(
+        machine,
+        ["bash"],
+        environment=TOOLCHAIN_ENVIRONMENT,
+        mounts=[
+            Mount(toolchain_folder, places.TOOLCHAIN),
+            *source_mounts(recipe.data.sources, recipe.folder, machine),
+            Mount(recipe.folder, places.RECIPE),
+            Mount(work, places.WORK, writable=True),
+        ],
+        tmpfs=("/tmp", places.OUT, SCRATCH),
+    )
+
+
+def _folder_digest(recipe: Recipe) -> str:
+    """The recipe's files as a step sees them: of its patches only those that it applies."""
+    applied = {recipe.folder / path for paths in recipe.data.patches.values() for path in paths}
+    others = set((recipe.folder / "patches").rglob("*")) - applied
+    return folder_digest(recipe.folder, "recipe.yaml", without=others)
+
+
+def _source_digest(recipe: Recipe) -> str:
+    return digest({name: source.digest for name, source in recipe.data.sources.items()})

@@ -1,0 +1,106 @@
+"""The step that installs and tests a wheel on an emulated board."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from crosspi.containers.engine import Engine
+from crosspi.containers.images import Image
+from crosspi.containers.rooms import ROOM, room
+from crosspi.containers.users import give_to_container_user
+from crosspi.data.recipe import Recipe
+from crosspi.data.targets import Cell, EmulatedBoard
+from crosspi.digests import digest, digest_files
+from crosspi.index.pages import write_index
+from crosspi.smoke.job import GUESTS, Install, board_job, record, run_on_board
+from crosspi.sources.cache import SourceCache
+from crosspi.wheels import wheel_in
+from crosspi.work.plan import Step, Workspace
+
+
+def smoke_step(
+    recipe: Recipe,
+    cell: Cell,
+    board: EmulatedBoard,
+    *,
+    image: Image,
+    wheels: Sequence[Step],
+    audits: Sequence[Step],
+    engine: Callable[[], Engine],
+    sources: SourceCache,
+    folders: Mapping[str, Step],
+    level: str = "default",
+) -> Step:
+    """The step that installs and tests a wheel on an emulated board.
+
+    Args:
+        recipe: whose wheel and test.
+        cell: on which Python and architecture.
+        board: one of the architecture's emulated boards.
+        image: the board's Python.
+        wheels: the wheel steps that pip may install from, the recipe's own first.
+        audits: their audits: what failed one is not run.
+        engine, sources: where it runs, where its data comes from.
+        folders: steps whose results the test sees beside its data, by name.
+        level: `default`, or `full` for the slow tests too.
+    """
+
+    def act(work: Workspace) -> None:
+        paths = [wheel_in(work.results[wheel.name]) for wheel in wheels]
+        staged = work.out.parent / "staged"
+        staged.mkdir()
+        for path in paths:
+            shutil.copy2(path, staged)
+        write_index(staged, [staged / path.name for path in paths])
+        give_to_container_user(work.out)
+        data = {
+            name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
+            for name, folder in recipe.data.smoke.seen(level).items()
+        }
+        data |= {name: work.results[step.name] for name, step in folders.items()}
+        job = board_job(
+            recipe.folder,
+            cell,
+            board,
+            image.tag,
+            data,
+            work.out,
+            level=level,
+            install=Install(staged, f"{recipe.name}=={recipe.data.version}"),
+        )
+        minutes = recipe.data.smoke.minutes(level)
+        results = run_on_board(job, cell, board, engine(), work, minutes=minutes)
+        results["wheel"] = paths[0].name
+        results["sha256"] = hashlib.sha256(paths[0].read_bytes()).hexdigest()
+        record(results, recipe.name, cell, board, work)
+        work.notes["sha256"] = results["sha256"]
+
+    inputs = {
+        **test_inputs(recipe.folder, cell, board, image),
+        "level": level,
+        "data": digest(
+            {
+                name: (recipe.data.sources[name].digest, folder)
+                for name, folder in recipe.data.smoke.seen(level).items()
+            }
+        ),
+    }
+    needs = (image.step, *wheels, *audits, *folders.values())
+    return Step("smoke", f"{wheels[0].subject}-{board.name}", inputs, needs, act)
+
+
+def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard, image: Image) -> dict[str, str]:
+    """What a smoke step's key knows of the tests in a folder, and of the board."""
+    script = [folder / "smoke.py"]
+    if (folder / "smoke").is_dir():
+        script.append(folder / "smoke")
+    return {
+        "smoke test": digest_files(*script),
+        "harness": digest_files(*GUESTS),
+        ROOM: room(image, {}),  # the environment is in the code here, and in the board
+        "emulator": image.emulator,
+        "board": digest_files(cell.toolchain.cpuinfo(board)) + digest(board.model_dump()),
+    }

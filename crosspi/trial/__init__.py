@@ -1,1 +1,0 @@
-"""What is in a wheel, run on the emulated board: evidence where the audit cannot decide."""
