@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
+from crosspi.containers.job import Command
 from crosspi.data.recipe_data import CMakeBuild, Scalar, SmokePrograms
 from crosspi.places import BIN, OUT, RECIPE, WORK
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe, substitute
 from crosspi.data.targets import Cell, Toolchain
 from crosspi.places import CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
-
-Command = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ the target's own `_sysconfigdata` (made by `pythons`): no emulator is involved.
 
 from __future__ import annotations
 
-from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
+from crosspi.containers.job import Command
 from crosspi.data.recipe_data import Pep517Build, Scalar
 from crosspi.places import BIN, CROSS_FILE, PYTHON, SOURCES, TREE, WORK
 

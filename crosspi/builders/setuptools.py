@@ -8,7 +8,8 @@ pointers, and the cross compiler.
 
 from __future__ import annotations
 
-from crosspi.builders.context import BuildContext, Command, fill_tree, prepare_sources
+from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
+from crosspi.containers.job import Command
 from crosspi.data.recipe_data import SetuptoolsBuild
 from crosspi.places import PYTHON, SOURCES, TREE, WORK
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosspi import guests, places
-from crosspi.builders.context import Command
 from crosspi.caches import make_cache
 from crosspi.containers.engine import Engine
 from crosspi.containers.images import Image
-from crosspi.containers.job import Job, Mount
+from crosspi.containers.job import Command, Job, Mount
 from crosspi.containers.rooms import room
 from crosspi.containers.users import give_to_container_user
 from crosspi.data.source import Source

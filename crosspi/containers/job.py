@@ -11,6 +11,9 @@ from docker.types import Mount as DockerMount
 
 from crosspi.containers.users import container_user
 
+#: What `guests/run_commands.py` does, in a build container; it says what there is.
+Command = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Mount:

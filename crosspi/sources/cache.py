@@ -13,45 +13,37 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import requests
 from filelock import FileLock, Timeout
 
 from crosspi.caches import make_cache
 from crosspi.data.globs import Selection
 from crosspi.data.source import (
-    DebianOrigin,
     LocalOrigin,
-    MavenOrigin,
     Origin,
-    PypiOrigin,
     Source,
-    UrlOrigin,
 )
 from crosspi.errors import (
-    ArchiveError,
     CrosspiError,
     DiskFullError,
-    EngineError,
-    HostError,
     Interrupted,
     SourceError,
     from_os_error,
 )
 from crosspi.files import file_sha256
 from crosspi.sources import fingerprint, maven
-from crosspi.sources.debian import candidates
-from crosspi.sources.download import Network, Progress, check_online, download, new_session
-from crosspi.sources.pypi import PipConfig, PypiIndexes, local_path, pip_config
+from crosspi.sources.download import Network, Progress
+from crosspi.sources.failing import all_failed, wrong_tree
+from crosspi.sources.origins import Origins, checked
+from crosspi.sources.pypi import PipConfig, pip_config
 from crosspi.sources.site import SiteFolder
 from crosspi.sources.treehash import tree_hash
 from crosspi.sources.unpack import staging_prefix, unpack
 from crosspi.sources.writer import Limits
-from crosspi.urls import redact
 
 
 @dataclass(frozen=True)
@@ -104,15 +96,16 @@ class SourceCache:
         limits: Limits | None = None,
     ) -> None:
         network = network or Network()
-        self._network = replace(network, offline=offline or network.offline)
         self.root = root
         self._log = log
-        self._repositories = repositories
-        self._central = central
-        self._progress = progress
         self._limits = limits or Limits()
-        self._session = new_session()
-        self._indexes = PypiIndexes(config=pip, network=self._network)
+        self._origins = Origins(
+            network=replace(network, offline=offline or network.offline),
+            repositories=repositories,
+            central=central,
+            pip=pip,
+            progress=progress,
+        )
         self._site = SiteFolder(extra, root / "site-index.json") if extra else None
 
     # --- what others call ----------------------------------------------------------------
@@ -177,7 +170,7 @@ class SourceCache:
                     raise
                 except CrosspiError as error:
                     self._failed(name, origin.label, error, failures)
-        raise _all_failed(name, source, failures)
+        raise all_failed(name, source, failures)
 
     # --- one source ----------------------------------------------------------------------
 
@@ -198,7 +191,7 @@ class SourceCache:
             else:
                 self._log(f"{name}: from {label}")
                 return
-        raise _all_failed(name, source, failures)
+        raise all_failed(name, source, failures)
 
     def _failed(
         self,
@@ -269,7 +262,7 @@ class SourceCache:
             self._unpack(archive, staging / "tree", selection)
             actual = tree_hash(staging / "tree")
             if actual != source.pin:
-                raise _wrong_tree(archive, source.pin, actual, checked)
+                raise wrong_tree(archive, source.pin, actual, checked)
             self._land(staging / "tree", target)
 
     def _unpack(self, archive: Path, into: Path, selection: Selection) -> int:
@@ -366,7 +359,9 @@ class SourceCache:
         with self._lock(f"archive-{key}", origin.filename):
             archive = self._cached_archive(sha256) if sha256 else None
             if archive is None:
-                archive = self._keep(self._get(origin, sha256, key), sha256)
+                archive = self._keep(
+                    self._origins.get(origin, sha256, self.root / "downloads" / key[:16]), sha256
+                )
             yield archive
 
     def _cached_archive(self, sha256: str) -> Path | None:
@@ -390,72 +385,6 @@ class SourceCache:
         with contextlib.suppress(OSError):  # parts of other addresses may be left
             file.parent.rmdir()
         return kept
-
-    def _get(self, origin: Origin, sha256: str | None, key: str) -> Path:
-        """Fetches a file; into the folder `key` of the downloads, unless it is on this machine."""
-        folder = self.root / "downloads" / key[:16]
-        if isinstance(origin, UrlOrigin):
-            return self._download([origin.url], folder, origin, sha256)
-        if isinstance(origin, DebianOrigin):
-            # Offline, not even the repositories are asked for: that may need an image.
-            check_online(origin.label, self._network)
-            urls = candidates(origin, self._repositories())
-            if not urls:
-                raise SourceError(
-                    "no Debian repository is known",
-                    where=origin.label,
-                    why="the apt configuration names none that is reached by http(s) or file",
-                    fix="add another origin, or put the file into CROSSPI_SOURCES",
-                )
-            return self._download(urls, folder, origin, sha256)
-        if isinstance(origin, MavenOrigin):
-            check_online(origin.label, self._network)
-            return self._download([maven.address(origin, self._central())], folder, origin, sha256)
-        if isinstance(origin, PypiOrigin):
-            found = self._indexes.find(origin)
-            if found.path is not None:
-                return _checked(found.path, sha256)
-            sha256 = sha256 or found.sha256
-            session = self._indexes.session
-            return self._download([found.url], folder, origin, sha256, session, found.verify)
-        raise TypeError(origin)
-
-    def _download(
-        self,
-        urls: Sequence[str],
-        folder: Path,
-        origin: Origin,
-        sha256: str | None,
-        session: requests.Session | None = None,
-        verify: bool | str | None = None,
-    ) -> Path:
-        failures: list[SourceError] = []
-        for url in urls:
-            try:
-                if (path := local_path(url)) is not None:
-                    return _checked(path, sha256)
-                return download(
-                    url,
-                    folder,
-                    sha256=sha256,
-                    filename=origin.filename,
-                    session=session or self._session,
-                    network=self._network,
-                    verify=verify,
-                    progress=self._progress,
-                )
-            except SourceError as error:
-                failures.append(error)
-        with contextlib.suppress(OSError):  # unless there are parts, to be continued
-            folder.rmdir()
-        if len(failures) == 1 or self._network.offline:
-            raise failures[0]
-        raise SourceError(
-            f"none of {len(failures)} repositories gave the file",
-            where=origin.label,
-            why="\n".join(f"{e.where}: {e.what} ({_first(e.why)})" for e in failures),
-            fix=failures[0].fix,
-        )
 
     # --- locks and errors ----------------------------------------------------------------
 
@@ -513,10 +442,6 @@ def _once(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _first(text: str) -> str:
-    return text.splitlines()[0] if text else ""
-
-
 def _local(origin: LocalOrigin, base: Path) -> Path:
     path = base / Path(origin.local).expanduser()
     if not path.exists():
@@ -533,86 +458,4 @@ def _local(origin: LocalOrigin, base: Path) -> Path:
                 fix="remove sha256 from this origin: the tree is pinned anyway",
             )
         return path
-    return _checked(path, origin.sha256)
-
-
-def _checked(path: Path, sha256: str | None) -> Path:
-    if not path.is_file():
-        raise SourceError("the file is not there", where=str(path), why="no such file")
-    if sha256 is not None and (actual := file_sha256(path)) != sha256:
-        raise SourceError(
-            "the file is not the pinned one",
-            where=str(path),
-            why=f"expected sha256 {sha256}\nactual   sha256 {actual} ({path.stat().st_size} bytes)",
-            fix="put the right file there, or correct the pin after finding out why it differs",
-        )
-    return path
-
-
-def _wrong_tree(archive: Path, expected: str, actual: str, checked: bool | None) -> SourceError:
-    if checked:
-        why = (
-            "the archive itself is the pinned one: so strip, subdir, include or exclude differ "
-            "from those the pin was made with"
-        )
-        fix = "correct these options, or pin the new tree (`invoke fetch` prints its hash)"
-    elif checked is None:
-        why = "the content of the archive changed, or strip, subdir, include or exclude did"
-        fix = "compare with what was pinned before you pin the new tree; pin the archive's sha256"
-    else:
-        why = "it has the right name, but other content"
-        fix = "put the right file there, or remove it"
-    return SourceError(
-        "the unpacked tree is not the pinned one; it was thrown away",
-        where=redact(str(archive)),
-        why=f"{why}\nexpected tree {expected}\nactual   tree {actual}",
-        fix=fix,
-    )
-
-
-def _worst(errors: Iterable[CrosspiError]) -> type[CrosspiError]:
-    """The kind of failure that all origins together are.
-
-    An engine or a machine that does not do its part comes first: a Debian source is found through
-    the base image, and nothing is said about the source while that cannot be made.
-    """
-    kinds = {type(error) for error in errors}
-    for kind in (EngineError, HostError):
-        if any(issubclass(found, kind) for found in kinds):
-            return kind
-    return ArchiveError if kinds == {ArchiveError} else SourceError
-
-
-def _all_failed(
-    name: str, source: Source, failures: list[tuple[str, CrosspiError]]
-) -> CrosspiError:
-    reasons = []
-    for label, error in failures:
-        reasons.append(f"{label}: {error.what}")
-        reasons += [f"    {line}" for line in (error.where, *error.why.splitlines()) if line]
-    wanted = [
-        f"    {origin.filename}" + (f"  sha256 {origin.sha256}" if origin.sha256 else "")
-        for origin in source.origins
-        if not isinstance(origin, LocalOrigin)
-    ]
-    if source.kind == "file":
-        wanted = [f"    {source.filename}  sha256 {source.digest}"]
-    elif source.pinned:
-        wanted.append(f"    the unpacked tree, as a folder named {source.digest}")
-    fixes = list(dict.fromkeys(error.fix for _, error in failures if error.fix))
-    return _worst(error for _, error in failures)(
-        f"the source '{name}' could not be had from "
-        + (
-            "its origin"
-            if len(source.origins) == 1
-            else f"any of its {len(source.origins)} origins"
-        ),
-        why="\n".join(reasons),
-        fix="\n".join(
-            [
-                *fixes[:2],
-                "or put one of these into the folder CROSSPI_SOURCES names:",
-                *dict.fromkeys(wanted),
-            ]
-        ),
-    )
+    return checked(path, origin.sha256)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from crosspi import places
 from crosspi.builders import cmake, pep517, setuptools
-from crosspi.builders.context import BuildContext, Command
+from crosspi.builders.context import BuildContext
 from crosspi.containers.build_machine import (
     SCRATCH,
     BuildMachine,
@@ -19,7 +19,7 @@ from crosspi.containers.build_machine import (
     run_commands,
     source_mounts,
 )
-from crosspi.containers.job import Job, Mount
+from crosspi.containers.job import Command, Job, Mount
 from crosspi.containers.rooms import ROOM
 from crosspi.data.recipe import Recipe
 from crosspi.data.recipe_data import CMakeBuild

@@ -8,7 +8,7 @@ import pytest
 from making import CMAKE, PROGRAMS, context, load_recipe, write_programs
 
 from crosspi.builders import cmake
-from crosspi.builders.context import Command
+from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe
 from crosspi.data.recipe_data import CMakeBuild
 from crosspi.data.targets import Cell

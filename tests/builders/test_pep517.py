@@ -9,7 +9,7 @@ import pytest
 from making import PEP517, context, load_recipe
 
 from crosspi.builders import pep517
-from crosspi.builders.context import Command
+from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe
 from crosspi.data.recipe_data import Pep517Build
 from crosspi.data.targets import Cell

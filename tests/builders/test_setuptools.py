@@ -10,7 +10,7 @@ import pytest
 from making import ZEROS, context, load_recipe
 
 from crosspi.builders import setuptools
-from crosspi.builders.context import Command
+from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe
 from crosspi.data.recipe_data import SetuptoolsBuild
 from crosspi.data.targets import Cell

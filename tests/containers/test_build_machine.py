@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from making import ZEROS, FakeEngine, FakeSources, finish, host_path, machine, workspace
 
-from crosspi.builders.context import Command
 from crosspi.containers import build_machine as module
 from crosspi.containers.build_machine import build_job, run_commands, source_mounts
 from crosspi.containers.engine import Line
-from crosspi.containers.job import Job, Mount
+from crosspi.containers.job import Command, Job, Mount
 from crosspi.data.source import Source
 from crosspi.errors import BuildError, DiskFullError
 from crosspi.said import TAIL

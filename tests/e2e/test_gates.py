@@ -64,7 +64,7 @@ def test_what_no_longer_builds_is_not_taken_from_the_store(
     """The code that runs containers is in the keys: a warm store hides nothing of it."""
     workshop.hello()
     assert build().code == 0
-    machine = workshop.folder / "crosspi" / "machine.py"
+    machine = workshop.folder / "crosspi" / "containers" / "build_machine.py"
     machine.write_text(
         machine.read_text() + "\n\ndef run_commands(*_: object, **__: object) -> None:\n"
         '    raise RuntimeError("broken")\n'

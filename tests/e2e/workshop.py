@@ -118,7 +118,7 @@ class Workshop:
         (folder / "recipes").mkdir()
         # The system in which tests for a board run may be made of parts.
         for part in CHECKOUT.glob("systems/*/part.yaml"):
-            shutil.copytree(part.parent, folder / "recipes" / part.parent.name)
+            shutil.copytree(part.parent, folder / "systems" / part.parent.name)
 
     @property
     def dist(self) -> Path:
