@@ -44,8 +44,8 @@ class WheelSteps:
 
 
 @dataclass(frozen=True)
-class Board:
-    """The steps behind the emulated board of a cell.
+class System:
+    """The steps behind the system that tests of a cell run on.
 
     Attributes:
         image: where tests run.
@@ -67,7 +67,7 @@ class Graph:
         self._machine = project.machine()
         self._toolchains: dict[str, Step] = {}
         self._compiled: dict[str, Step] = {}
-        self._boards: dict[str, Board] = {}
+        self._systems: dict[str, System] = {}
         self._wheels: dict[tuple[str, str], WheelSteps] = {}
         self._sources: dict[str, Step] = {}
         self._parts: dict[str, Step] = {}
@@ -100,9 +100,9 @@ class Graph:
             self._toolchains[toolchain.name] = toolchain_step(toolchain, self._machine)
         return self._toolchains[toolchain.name]
 
-    def board(self, cell: Cell) -> Board:
-        """The steps behind the emulated board of a cell."""
-        if cell.identifier not in self._boards:
+    def system(self, cell: Cell) -> System:
+        """The steps behind the system that tests of a cell run on."""
+        if cell.identifier not in self._systems:
             project = self._project
             data = cell.image
             assert data is not None, "the request was checked"
@@ -125,8 +125,8 @@ class Graph:
                 if part.data.smoke is not None:
                     proofs += (self._part_smoke(part, part.data.smoke, cell, image, proofs),)
             python = python_step(cell, image, project.engine)
-            self._boards[cell.identifier] = Board(image, python, proofs)
-        return self._boards[cell.identifier]
+            self._systems[cell.identifier] = System(image, python, proofs)
+        return self._systems[cell.identifier]
 
     def _part(self, part: Part) -> Step:
         if part.name not in self._parts:
@@ -223,7 +223,7 @@ class Graph:
             cell,
             self._machine,
             toolchain_made=self.toolchain(cell.toolchain),
-            python_made=self.board(cell).python,
+            python_made=self.system(cell).python,
             compiled=self._compile(package, recipe, cell.toolchain),
             interpreter=self._part(self._project.part(name))
             if (name := recipe.interpreter)
@@ -246,7 +246,7 @@ class Graph:
         installs: tuple[WheelSteps, ...],
         number: int = 0,
     ) -> WheelSteps:
-        board = self.board(cell)
+        system = self.system(cell)
         wheel = wheel_step(recipe, cell, built, self._machine, number)
         audit = audit_step(recipe, cell, wheel)
         programs = self._programs(
@@ -257,9 +257,9 @@ class Graph:
                 recipe,
                 cell,
                 emulated,
-                image=board.image,
+                image=system.image,
                 wheels=[wheel, *(steps.wheel for steps in installs)],
-                audits=[audit, *(steps.audit for steps in installs), *board.proofs],
+                audits=[audit, *(steps.audit for steps in installs), *system.proofs],
                 engine=self._project.engine,
                 sources=self._project.sources,
                 folders={} if programs is None else {"programs": programs},

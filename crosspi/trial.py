@@ -40,7 +40,7 @@ def try_wheel(project: Project, wheel: Path, toolchain: Toolchain) -> tuple[Tria
     """
     graph = Graph(project)
     cell = _cell(project, graph, wheel, toolchain)
-    image = graph.board(cell).image
+    image = graph.system(cell).image
     for outcome in execute((image.step,), project.store, project.console, project.paths.logs):
         if outcome.error is not None:
             raise outcome.error
@@ -126,7 +126,7 @@ def _cell(project: Project, graph: Graph, wheel: Path, toolchain: Toolchain) -> 
         )
 
     def cost(cell: Cell) -> tuple[bool, bool]:
-        there = not pending((graph.board(cell).image.step,), project.store)
+        there = not pending((graph.system(cell).image.step,), project.store)
         return not there, not isinstance(cell.image, PackagedPython)
 
     return min(cells, key=cost)

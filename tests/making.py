@@ -31,7 +31,7 @@ TOOLCHAIN = """\
 summary: a made-up architecture
 boards: {toy1: Toy 1, toy2: Toy 2}
 platform: linux_toyl
-machine: toyl
+uname: toyl
 compiler:
   target: arm-toy
   glibc: "2.28"

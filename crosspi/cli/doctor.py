@@ -26,7 +26,7 @@ from crosspi.containers import bootstrap, host
 from crosspi.containers.bootstrap import SET_UP
 from crosspi.containers.emulator import find_qemu, run_qemu
 
-Verdict = Literal["ok", "warn", "fail"]
+Grade = Literal["ok", "warn", "fail"]
 
 #: Both trap the same instructions on the boards' CPUs.
 TRIED_QEMU = ("7.2", "10.0")
@@ -43,13 +43,13 @@ class Check:
     """One prerequisite: its verdict, what was found, and what to do about it ("" if well)."""
 
     name: str
-    verdict: Verdict
+    verdict: Grade
     state: str
     remedy: str = ""
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineFacts:
     """What an engine tells of itself."""
 
     address: str
@@ -108,7 +108,7 @@ def installed_versions() -> dict[str, str]:
 # --- the engine ----------------------------------------------------------------------------------
 
 
-def ask_engine(address: str) -> Engine:
+def ask_engine(address: str) -> EngineFacts:
     """The engine at that address; raises OSError (or docker's own error) where none answers."""
     import docker  # heavy: only where it is needed
 
@@ -118,7 +118,7 @@ def ask_engine(address: str) -> Engine:
     finally:
         client.close()
     parts = [part.get("Name", "") for part in version.get("Components") or []]
-    return Engine(
+    return EngineFacts(
         address=address,
         name="Podman" if any("podman" in part.lower() for part in parts) else "Docker",
         version=str(version.get("Version", "?")),
@@ -129,7 +129,7 @@ def ask_engine(address: str) -> Engine:
     )
 
 
-def check_engine(addresses: Sequence[str], ask: Callable[[str], Engine] = ask_engine) -> Check:
+def check_engine(addresses: Sequence[str], ask: Callable[[str], EngineFacts] = ask_engine) -> Check:
     """The first engine that answers, or why none does."""
     name = "container engine"
     faults = []
@@ -167,7 +167,7 @@ def check_engine(addresses: Sequence[str], ask: Callable[[str], Engine] = ask_en
 
 def check_images_room(
     addresses: Sequence[str],
-    ask: Callable[[str], Engine] = ask_engine,
+    ask: Callable[[str], EngineFacts] = ask_engine,
     free: Callable[[Path], int] | None = None,
 ) -> Check:
     """Whether images fit on the disk of the engine's own folder, where that is on this machine."""

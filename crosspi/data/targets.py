@@ -78,7 +78,7 @@ class ToolchainData(Model):
     summary: str
     boards: dict[str, str] = Field(min_length=1)
     platform: Annotated[str, Field(pattern=r"^linux_\w+$")]
-    machine: str
+    uname: str
     compiler: Compiler
     emulated: tuple[EmulatedBoard, ...] = Field(
         min_length=1, description="the boards that smoke tests run on, the oldest first"

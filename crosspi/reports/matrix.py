@@ -18,7 +18,7 @@ from crosspi.work.plan import SOURCE, Outcome, State, closure
 from crosspi.work.store import Store
 
 
-class Verdict(StrEnum):
+class SquareState(StrEnum):
     """What became of one wheel."""
 
     BUILT = "built"
@@ -48,7 +48,7 @@ class Square:
     python: str
     architecture: str
     boards: Sequence[str]
-    verdict: Verdict
+    verdict: SquareState
     step: str = ""
     why: str = ""
     cpu: float = 0.0
@@ -57,9 +57,9 @@ class Square:
     @property
     def text(self) -> str:
         """The square's text in the table."""
-        if self.verdict in (Verdict.BUILT, Verdict.STORED):
+        if self.verdict in (SquareState.BUILT, SquareState.STORED):
             return f"{self.verdict}, {duration(self.cpu)}"
-        if self.verdict is Verdict.FAILED:
+        if self.verdict is SquareState.FAILED:
             return f"failed: {self.step.split(':')[0]}"
         return str(self.verdict)
 
@@ -112,7 +112,7 @@ def _refused(package: Package, cell: Cell, why: str) -> Square:
         python=cell.python.version,
         architecture=cell.toolchain.name,
         boards=sorted(cell.toolchain.data.boards),
-        verdict=Verdict.NOT_SERVED,
+        verdict=SquareState.NOT_SERVED,
         why=why,
     )
 
@@ -121,7 +121,7 @@ def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) ->
     own = [steps.built, *steps.goals]
     entries = [store.find(step.kind, step.subject, step.key) for step in own]
     verdict, step, why = _verdict(steps, outcomes)
-    proven = verdict in (Verdict.BUILT, Verdict.STORED)
+    proven = verdict in (SquareState.BUILT, SquareState.STORED)
     return Square(
         package=steps.recipe.name,
         version=steps.recipe.data.version,
@@ -136,16 +136,16 @@ def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) ->
     )
 
 
-def _verdict(steps: WheelSteps, outcomes: Mapping[str, Outcome]) -> tuple[Verdict, str, str]:
+def _verdict(steps: WheelSteps, outcomes: Mapping[str, Outcome]) -> tuple[SquareState, str, str]:
     if all(outcomes[step.name].entry is not None for step in steps.smokes):
         ran = any(outcomes[step.name].state is State.BUILT for step in steps.goals)
-        return Verdict.BUILT if ran else Verdict.STORED, "", ""
+        return SquareState.BUILT if ran else SquareState.STORED, "", ""
     for step in closure(steps.smokes):
         outcome = outcomes.get(step.name)
         if outcome is not None and outcome.error is not None:
-            verdict = Verdict.UNREACHABLE if step.kind == SOURCE else Verdict.FAILED
+            verdict = SquareState.UNREACHABLE if step.kind == SOURCE else SquareState.FAILED
             return verdict, step.name, outcome.error.what
-    return Verdict.NOT_TRIED, "", "another failure ended the run"
+    return SquareState.NOT_TRIED, "", "another failure ended the run"
 
 
 def show(console: Console, matrix: Matrix) -> None:
@@ -176,8 +176,8 @@ def as_json(matrix: Matrix) -> list[dict[str, object]]:
 
 def junit(matrix: Matrix) -> str:
     """The same as JUnit's XML, for Jenkins."""
-    bad = (Verdict.FAILED, Verdict.UNREACHABLE)
-    skipped = (Verdict.NOT_SERVED, Verdict.NOT_TRIED)
+    bad = (SquareState.FAILED, SquareState.UNREACHABLE)
+    skipped = (SquareState.NOT_SERVED, SquareState.NOT_TRIED)
     suite = ElementTree.Element(
         "testsuite",
         name="matrix",

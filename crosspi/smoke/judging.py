@@ -128,7 +128,7 @@ def told_cpu_part(path: Path) -> str:
 
 
 def _check_board(facts: Mapping[str, Any], run: Run) -> None:
-    machine = run.cell.toolchain.data.machine
+    machine = run.cell.toolchain.data.uname
     if facts["machine"] != machine:
         raise EmulatorError(
             f"the test ran on {facts['machine']}, not on {machine}",

@@ -54,9 +54,9 @@ def test_the_projects_own_lock_can_be_read() -> None:
     assert {"docker", "invoke", "pytest", "ziglang"} <= set(versions)
 
 
-def engine(address: str, **other: Any) -> doctor.Engine:
+def engine(address: str, **other: Any) -> doctor.EngineFacts:
     facts: dict[str, Any] = {"name": "Docker", "version": "20.10", "driver": "overlay2", **other}
-    return doctor.Engine(address=address, **facts)
+    return doctor.EngineFacts(address=address, **facts)
 
 
 def test_an_engine_that_answers() -> None:
@@ -71,7 +71,7 @@ def test_podman_and_vfs_are_noted() -> None:
 
 
 def test_the_second_socket_is_tried() -> None:
-    def ask(address: str) -> doctor.Engine:
+    def ask(address: str) -> doctor.EngineFacts:
         if address == "unix:///a":
             raise ConnectionRefusedError(111, "Connection refused")
         return engine(address)
@@ -80,7 +80,7 @@ def test_the_second_socket_is_tried() -> None:
 
 
 def test_a_dead_socket() -> None:
-    def ask(_: str) -> doctor.Engine:
+    def ask(_: str) -> doctor.EngineFacts:
         raise ConnectionRefusedError(111, "Connection refused")
 
     check = doctor.check_engine(["unix:///a"], ask)
@@ -90,7 +90,7 @@ def test_a_dead_socket() -> None:
 
 
 def test_no_permission_is_found_however_it_is_wrapped() -> None:
-    def ask(_: str) -> doctor.Engine:
+    def ask(_: str) -> doctor.EngineFacts:
         try:
             raise requests.exceptions.ConnectionError(
                 "Connection aborted.", PermissionError(13, "Permission denied")
@@ -142,7 +142,7 @@ def test_a_rootless_engine_cannot_serve(info: dict[str, Any], maps: bool) -> Non
 
 @pytest.mark.parametrize(("room", "verdict"), [(20, "ok"), (4, "warn"), (1, "fail")])
 def test_room_in_the_engines_folder(tmp_path: Path, room: int, verdict: str) -> None:
-    def ask(address: str) -> doctor.Engine:
+    def ask(address: str) -> doctor.EngineFacts:
         return engine(address, folder=str(tmp_path))
 
     check = doctor.check_images_room(["unix:///a"], ask, lambda _: room * 10**9)
@@ -151,7 +151,7 @@ def test_room_in_the_engines_folder(tmp_path: Path, room: int, verdict: str) -> 
 
 
 def test_room_of_an_engine_elsewhere_is_not_ours(tmp_path: Path) -> None:
-    def ask(address: str) -> doctor.Engine:
+    def ask(address: str) -> doctor.EngineFacts:
         return engine(address, folder=str(tmp_path))
 
     assert doctor.check_images_room(["tcp://a:1"], ask, lambda _: 0).verdict == "ok"
@@ -159,7 +159,7 @@ def test_room_of_an_engine_elsewhere_is_not_ours(tmp_path: Path) -> None:
 
 
 def test_room_where_the_engine_does_not_answer() -> None:
-    def ask(_: str) -> doctor.Engine:
+    def ask(_: str) -> doctor.EngineFacts:
         raise ConnectionRefusedError(111, "Connection refused")
 
     assert doctor.check_images_room(["unix:///a"], ask).verdict == "warn"

@@ -175,14 +175,14 @@ def test_an_option_that_names_nothing_is_an_error(value: str) -> None:
 
 def test_all_faults_of_a_toolchain_are_told(tmp_path: Path) -> None:
     text = TOOLCHAIN.replace('glibc: "2.28"\n  cpu', "glibc: 2.28\n  cpu").replace(
-        "machine: toyl", "machin: toyl"
+        "uname: toyl", "unam: toyl"
     )
     with pytest.raises(DataError) as caught:
         Targets.load(write_toolchains(tmp_path, toolchain=text))
     where = caught.value.where
     assert "toy.yaml:7: compiler.glibc: must be text: put it in quotes" in where
-    assert "machin: no such field; did you mean machine?" in where
-    assert "machine: this field is required" in where
+    assert "unam: no such field; did you mean uname?" in where
+    assert "uname: this field is required" in where
 
 
 def test_a_glibc_floor_is_two_numbers(tmp_path: Path) -> None:

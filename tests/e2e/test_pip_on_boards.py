@@ -77,7 +77,7 @@ def install(project: Project, tmp_path: Path) -> Install:
 
     def run(toolchain: str, index: Path) -> Installed:
         cell = Cell(project.targets.toolchains[toolchain], project.targets.pythons["3.11"])
-        image = Graph(project).board(cell).image
+        image = Graph(project).system(cell).image
         for outcome in execute([image.step], project.store, project.console, project.paths.logs):
             assert outcome.error is None, outcome.error
         out = tmp_path / "out"

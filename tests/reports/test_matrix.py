@@ -13,14 +13,14 @@ from projects import PACK, Board, ask, project_at
 
 from crosspi.errors import BuildError, DataError, SourceError
 from crosspi.project import Project
-from crosspi.reports.matrix import Matrix, Verdict, as_json, junit, run, show
+from crosspi.reports.matrix import Matrix, SquareState, as_json, junit, run, show
 
 
 def matrix_of(project: Project, *recipes: str, pythons: str = "3.11") -> Matrix:
     return run(project, ask(project, *recipes, pythons=pythons))
 
 
-def verdicts(matrix: Matrix) -> dict[str, Verdict]:
+def verdicts(matrix: Matrix) -> dict[str, SquareState]:
     return {f"{s.package} {s.python}": s.verdict for s in matrix.squares}
 
 
@@ -32,19 +32,19 @@ def shown(matrix: Matrix) -> str:
 
 def test_what_was_built_is_from_the_store_the_next_time(checkout: Path) -> None:
     first = matrix_of(project_at(checkout), "pack", "other")
-    assert verdicts(first) == {"pack 3.11": Verdict.BUILT, "other 3.11": Verdict.BUILT}
+    assert verdicts(first) == {"pack 3.11": SquareState.BUILT, "other 3.11": SquareState.BUILT}
     assert first.squares[0].wheel == "pack-1.0-cp311-cp311-linux_toyl.whl"
     assert first.squares[0].version == "1.0"
     assert not first.errors
     again = matrix_of(project_at(checkout), "pack", "other")
-    assert set(verdicts(again).values()) == {Verdict.STORED}
+    assert set(verdicts(again).values()) == {SquareState.STORED}
     assert again.squares[0].wheel == first.squares[0].wheel
 
 
 def test_one_failure_hides_no_other(checkout: Path) -> None:
     # The interpreter that the engine pretends to have is 3.11, whatever is asked for.
     matrix = matrix_of(project_at(checkout), "pack", pythons="3.9,3.11")
-    assert verdicts(matrix) == {"pack 3.9": Verdict.FAILED, "pack 3.11": Verdict.BUILT}
+    assert verdicts(matrix) == {"pack 3.9": SquareState.FAILED, "pack 3.11": SquareState.BUILT}
     assert matrix.squares[0].step == "python:cp39-toy"
     assert [type(error) for error in matrix.errors] == [DataError]
     assert "failed: python" in shown(matrix)
@@ -54,14 +54,14 @@ def test_one_failure_hides_no_other(checkout: Path) -> None:
 def test_without_keep_going_the_rest_is_not_tried(checkout: Path) -> None:
     project = project_at(checkout)
     matrix = run(project, ask(project, "pack", pythons="3.9,3.11"), keep_going=False)
-    assert verdicts(matrix) == {"pack 3.9": Verdict.FAILED, "pack 3.11": Verdict.NOT_TRIED}
+    assert verdicts(matrix) == {"pack 3.9": SquareState.FAILED, "pack 3.11": SquareState.NOT_TRIED}
 
 
 def test_what_cannot_be_served_says_why(checkout: Path) -> None:
     text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"\nunsupported: {"<3.10": too old}')
     write_recipe(checkout / "recipes" / "pack", text)
     matrix = matrix_of(project_at(checkout), "pack", pythons="3.9,3.11")
-    assert verdicts(matrix) == {"pack 3.9": Verdict.NOT_SERVED, "pack 3.11": Verdict.BUILT}
+    assert verdicts(matrix) == {"pack 3.9": SquareState.NOT_SERVED, "pack 3.11": SquareState.BUILT}
     assert "pack 3.9 toy: not served: too old" in shown(matrix)
     assert not matrix.errors
 
@@ -83,7 +83,10 @@ def lost(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_a_source_that_nobody_has_is_no_failure_of_the_build(lost: Project) -> None:
     matrix = matrix_of(lost, "pack", "other")
-    assert verdicts(matrix) == {"pack 3.11": Verdict.UNREACHABLE, "other 3.11": Verdict.BUILT}
+    assert verdicts(matrix) == {
+        "pack 3.11": SquareState.UNREACHABLE,
+        "other 3.11": SquareState.BUILT,
+    }
     assert matrix.squares[0].why == "nobody answers"
     assert [type(error) for error in matrix.errors] == [SourceError]
 
