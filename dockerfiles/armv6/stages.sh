@@ -42,3 +42,16 @@ cpython_tests() {
     mv "$folder" "$2/$folder"
   done
 }
+
+# cpython_place VERSION: into $BUILD/python, where it is built of the sources in $TREE; $PLACE is the
+# way to them. In any folder but its own 3.4 writes its generated files anew, by programs for the
+# board; in its own it takes those that it brings, if they look new.
+cpython_place() {
+  PLACE=../tree
+  if [ "$1" = 3.4 ]; then
+    mv "$TREE" "$BUILD/python"; ln -s python "$TREE"; PLACE=.
+    cd "$TREE"; touch Include/graminit.h Python/graminit.c Include/Python-ast.h \
+      Python/Python-ast.c Python/opcode_targets.h Objects/typeslots.inc Python/importlib.h
+  fi
+  mkdir -p "$BUILD/python"; cd "$BUILD/python"
+}

@@ -52,18 +52,6 @@ prepare() {
     "s|if \(os\.path\.normpath(sys\.\(base_\)\?prefix) != '/usr'\)|if not cross_compiling and \1|"
 }
 
-# Into $BUILD/python, where it is built. In any folder but its own 3.4 writes its generated files
-# anew, by programs for the board; in its own it takes those that it brings, if they look new.
-place() {
-  PLACE=../tree
-  if [ "$VERSION" = 3.4 ]; then
-    mv "$TREE" "$BUILD/python"; ln -s python "$TREE"; PLACE=.
-    cd "$TREE"; touch Include/graminit.h Python/graminit.c Include/Python-ast.h \
-      Python/Python-ast.c Python/opcode_targets.h Objects/typeslots.inc Python/importlib.h
-  fi
-  mkdir -p "$BUILD/python"; cd "$BUILD/python"
-}
-
 configure() {
   local options openssl=(--with-openssl="$LIBS" --with-ssl-default-suites=openssl)
   local build=(--without-static-libpython --with-build-python="$(command -v "python$VERSION")")
@@ -74,7 +62,7 @@ configure() {
     3.11) options=("${openssl[@]}" "${build[@]}" --with-system-ffi) ;;
     *) options=("${openssl[@]}" "${build[@]}") ;;
   esac
-  place
+  cpython_place "$VERSION"
   "$PLACE/configure" --host=$T --build=x86_64-linux-gnu --prefix=/usr --with-ensurepip=no \
     --enable-loadable-sqlite-extensions --enable-ipv6 --with-computed-gotos "${options[@]}"
 }

@@ -18,18 +18,6 @@ prepare() {
   cpython_tests "$TREE/Lib" "$BUILD/tests"
 }
 
-# Into $BUILD/python, where it is built. In any folder but its own 3.4 writes its generated files
-# anew, by programs for the board; in its own it takes those that it brings, if they look new.
-place() {
-  PLACE=../tree
-  if [ "$VERSION" = 3.4 ]; then
-    mv "$TREE" "$BUILD/python"; ln -s python "$TREE"; PLACE=.
-    cd "$TREE"; touch Include/graminit.h Python/graminit.c Include/Python-ast.h \
-      Python/Python-ast.c Python/opcode_targets.h Objects/typeslots.inc Python/importlib.h
-  fi
-  mkdir -p "$BUILD/python"; cd "$BUILD/python"
-}
-
 configure() {
   local options=()
   case $VERSION in
@@ -37,7 +25,7 @@ configure() {
     3.[4-9] | 3.10) options=(--with-system-ffi) ;;
     *) options=(--disable-test-modules) ;;
   esac
-  place
+  cpython_place "$VERSION"
   # It runs for a minute or two: compiling it well would take longer than it saves.
   OPT="-O1 -g0 -DNDEBUG -fwrapv -w" LDFLAGS=-s \
     "$PLACE/configure" --prefix=/build-python --with-ensurepip=no "${options[@]}"
