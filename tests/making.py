@@ -148,6 +148,41 @@ build:
 """
 
 
+#: A library, and one that is linked with it and is an archive too.
+LIBRARY = f"""\
+name: lib
+version: "1.2"
+summary: a made-up library
+licence: MIT
+homepage: https://example.org
+makes: [library]
+sources:
+  lib: {{tree: sha256:{64 * "5"}, origins: [{{local: lib}}]}}
+build: {{system: cmake, source: lib, options: {{SHARED: false}}}}
+prefix:
+  licences: [{{of: lib, from: "{{source:lib}}/LICENSE"}}]
+"""
+ARCHIVE = f"""\
+name: arc
+version: "3.0"
+summary: a made-up archive
+licence: MIT
+homepage: https://example.org
+makes: [archive]
+sources:
+  arc: {{tree: sha256:{64 * "6"}, origins: [{{local: arc}}]}}
+build:
+  system: make
+  source: arc
+  variables: {{LIB: "{{need:lib}}/lib", CC: cross-cc, FAST: true}}
+  targets: {{toy: {{variables: {{KERNELS: TOY}}}}}}
+requires: {{libraries: [lib]}}
+prefix:
+  files: [{{text: "v{{version}}\n", to: share/VERSION}}]
+  licences: [{{of: arc, from: "{{source:arc}}/LICENSE"}}]
+  exclude: ["share/man"]
+"""
+
 OTHERS = "- {names: [arm64, pi5], use: take another}\n"
 
 
@@ -172,7 +207,11 @@ def write_recipe(folder: Path, text: str = CMAKE) -> Path:
     """A recipe's folder; its name must be the recipe's."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.yaml").write_text(text)
-    (folder / "smoke.py").write_text("# tests\n")
+    if "makes:" not in text or "pythons:" in text:
+        (folder / "smoke.py").write_text("# tests\n")
+    if "makes:" in text:
+        (folder / "smoke").mkdir(exist_ok=True)
+        (folder / "smoke" / "use.c").write_text("int main(void) { return 0; }\n")
     return folder
 
 

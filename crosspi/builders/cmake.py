@@ -26,6 +26,7 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
 
     The work folder is a copy of what `compile_commands` left: Ninja finds it up to date.
     """
+    assert build.python is not None
     return [
         *prepare_sources(context, only=build.python.sources if build.compile else None),
         _configure(build, context, build.python.options),

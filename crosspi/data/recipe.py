@@ -17,7 +17,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from crosspi.data.document import Document, Fault, Location
-from crosspi.data.recipe_data import CMakeBuild, RecipeData, SetuptoolsBuild
+from crosspi.data.products import product_faults, python_alone
+from crosspi.data.recipe_data import (
+    CMakeBuild,
+    Pep517Build,
+    Product,
+    RecipeData,
+    SetuptoolsBuild,
+)
+from crosspi.data.relations import check_relations
 from crosspi.data.source import ALLOW_UNPINNED, Source
 from crosspi.data.variants import FIELD, documents
 from crosspi.errors import DataError, UsageError, did_you_mean
@@ -45,7 +53,7 @@ class Recipe:
 
     @property
     def needs(self) -> list[str]:
-        """The names of what its build sees and of what pip installs with it."""
+        """The names of what its build sees as wheels and of what pip installs with it."""
         requires = self.data.requires
         run = [canonicalize_name(Requirement(text).name) for text in requires.run]
         return list(dict.fromkeys([*requires.build, *run]))
@@ -64,9 +72,7 @@ class Recipe:
     @property
     def with_programs(self) -> Recipe:
         """The recipe as the build of the smoke test's programs sees it."""
-        build = self.data.build
-        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
-        return self._without([*self.data.smoke.full_data, *alone])
+        return self._without([*self.data.smoke.full_data, *python_alone(self.data)])
 
     @property
     def _programs_alone(self) -> tuple[str, ...]:
@@ -76,9 +82,7 @@ class Recipe:
     @property
     def compiled_once(self) -> Recipe:
         """The recipe as the compile step sees it: without what only the Python part may use."""
-        build = self.data.build
-        alone = build.python.sources if isinstance(build, CMakeBuild) else ()
-        return self.as_built._without(alone)
+        return self.as_built._without(python_alone(self.data))
 
     def _without(self, names: Collection[str]) -> Recipe:
         kept = {n: s for n, s in self.data.sources.items() if n not in names}
@@ -110,8 +114,24 @@ class Package:
 
     @property
     def needs(self) -> list[str]:
-        """The names of the packages that any of its recipes needs."""
+        """The names of the packages whose wheels any of its recipes needs."""
         return list(dict.fromkeys(need for recipe in self.recipes for need in recipe.needs))
+
+    @property
+    def libraries(self) -> list[str]:
+        """The names of the libraries that any of its recipes is linked with."""
+        found = (name for r in self.recipes for name in r.data.requires.libraries)
+        return list(dict.fromkeys(found))
+
+    @property
+    def makes(self) -> tuple[Product, ...]:
+        """The kinds of its products."""
+        return self.data.makes
+
+    @property
+    def general(self) -> Recipe:
+        """The recipe of what has no Python: the file itself, without a variant."""
+        return self.recipes[-1]
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -126,10 +146,14 @@ class Package:
 
     def recipe(self, python_version: str) -> Recipe | None:
         """The recipe that serves a Python; None where there is none."""
+        if "wheel" not in self.makes:
+            return None
         return next((r for r in self.recipes if r.supports(python_version)), None)
 
     def refusal(self, python_version: str) -> str:
         """Why no recipe serves a Python."""
+        if "wheel" not in self.makes:
+            return f"it makes no wheel, only: {', '.join(self.makes)}"
         for specifier, reason in self.data.unsupported.items():
             if _contains(specifier, python_version):
                 return reason
@@ -147,11 +171,13 @@ class Package:
             DataError: with all of the file's faults.
         """
         whole = Document.read(folder / "recipe.yaml")
-        recipes = []
+        recipes: list[Recipe] = []
         for _, document in documents(whole, last="pythons"):
             data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
             recipe = Recipe(folder=folder, data=data)
             faults = list(_faults(recipe))
+            if recipes and data.makes != recipes[0].data.makes:
+                faults.append(Fault(("makes",), "all variants of a file make the same"))
             if faults:
                 raise document.error(faults)
             recipes.append(recipe)
@@ -196,8 +222,7 @@ class Recipes:
                 where="\n".join(error.where for error in errors),
                 fix=errors[0].fix,
             )
-        _check_needs(packages)
-        _check_cycles(packages)
+        check_relations(packages)
         return cls(by_name=packages)
 
     def __iter__(self) -> Iterator[Package]:
@@ -219,52 +244,6 @@ class Recipes:
                     fix=f"{did_you_mean(word, self.by_name)} (`invoke list` shows all)",
                 )
         return [self.by_name[canonicalize_name(word)] for word in words]
-
-
-def _check_needs(packages: Mapping[str, Package]) -> None:
-    """What a recipe needs has a recipe: for building, and on the board, where pip has no other.
-
-    Raises:
-        DataError: with all that is missing.
-    """
-    missing = [
-        (package, name)
-        for package in packages.values()
-        for name in package.needs
-        if name not in packages
-    ]
-    if missing:
-        raise DataError(
-            "; ".join(
-                f"the recipe {package.name} needs '{name}', which has no recipe"
-                for package, name in missing
-            ),
-            where="\n".join(sorted({str(p.folder / "recipe.yaml") for p, _ in missing})),
-            why="builds, and pip on the emulated board, have the wheels of recipes and no others",
-            fix="; ".join(f"{name}: {did_you_mean(name, packages)}" for _, name in missing),
-        )
-
-
-def _check_cycles(recipes: Mapping[str, Package]) -> None:
-    """No recipe may need itself, for building or for running, however far around."""
-    checked: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            raise DataError(
-                "recipes need each other in a circle: " + " → ".join((*path, name)),
-                where=str(recipes[name].folder / "recipe.yaml"),
-                fix="take one of them out of `requires`",
-            )
-        if name in checked:
-            return
-        for need in recipes[name].needs:
-            if need in recipes:
-                visit(need, (*path, name))
-        checked.add(name)
-
-    for name in recipes:
-        visit(name, ())
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
@@ -304,14 +283,14 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     data = recipe.data
     if data.name != recipe.folder.name:
         yield Fault(("name",), f"the folder is called '{recipe.folder.name}': use one name")
-    if not recipe.smoke_script.is_file():
+    if "wheel" in data.makes and not recipe.smoke_script.is_file():
         yield Fault(("name",), "there is no smoke.py beside recipe.yaml: write one")
     named: list[tuple[Location, str]] = [(("build", "source"), data.build.source)]
     if isinstance(data.build, CMakeBuild):
         named += [(("build", "writable", i), n) for i, n in enumerate(data.build.writable)]
-        alone = data.build.python.sources
+        alone = python_alone(data)
         named += [(("build", "python", "sources", i), n) for i, n in enumerate(alone)]
-    else:
+    elif isinstance(data.build, Pep517Build | SetuptoolsBuild):
         named += [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
     named += [(("patches", n), n) for n in data.patches]
     programs = data.smoke.full_programs
@@ -336,14 +315,18 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
     for location, name in named:
         if name in data.smoke.full_data:
             yield Fault(location, f"'{name}' is in smoke.full_data: no build sees it")
-    for position, entry in enumerate(data.wheel.files):
-        if (entry.source is None) == (entry.text is None):
-            yield Fault(("wheel", "files", position), "give exactly one of 'from' and 'text'")
-    for source, files in data.patches.items():
-        for position, file in enumerate(files):
+    for product, files in (("wheel", data.wheel.files), ("prefix", data.prefix.files)):
+        for position, entry in enumerate(files):
+            if (entry.source is None) == (entry.text is None):
+                yield Fault((product, "files", position), "give exactly one of 'from' and 'text'")
+    for source, patches in data.patches.items():
+        for position, file in enumerate(patches):
             if not (recipe.folder / file).is_file():
                 yield Fault(("patches", source, position), f"there is no file '{file}' here")
-    compiled_once = isinstance(data.build, CMakeBuild) and bool(data.build.compile)
+    yield from product_faults(data, recipe.folder)
+    compiled_once = "wheel" not in data.makes or (
+        isinstance(data.build, CMakeBuild) and bool(data.build.compile)
+    )
     for location, text in _texts(data.model_dump(by_alias=True), ()):
         for match in _PLACEHOLDER.finditer(text):
             fault = _placeholder_fault(match, data)
@@ -360,16 +343,17 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _sees_no_python(location: Location) -> bool:
-    """Whether a value of a CMake recipe goes into its compile step."""
-    if location[:2] == ("smoke", "full_programs"):
+    """Whether a value goes into what is made once for all Pythons, or without any."""
+    if location[:2] == ("smoke", "full_programs") or location[0] == "prefix":
         return True
     return location[0] == "build" and location[1] in ("options", "flags", "targets")
 
 
 def _is_of_python(match: re.Match[str], data: RecipeData) -> bool:
     """Whether a placeholder's value depends on Python."""
-    alone = data.build.python.sources if isinstance(data.build, CMakeBuild) else ()
-    return match[1] in ("python", "need") or (match[1] == "source" and match[2] in alone)
+    if match[1] == "need":
+        return match[2] in data.requires.build
+    return match[1] == "python" or (match[1] == "source" and match[2] in python_alone(data))
 
 
 def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
@@ -379,7 +363,7 @@ def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
         return "" if name in known else f"no placeholder {match[0]}; {did_you_mean(name, known)}"
     arguments: dict[str, frozenset[str]] = {
         "source": frozenset(data.sources),
-        "need": frozenset(data.requires.build),
+        "need": frozenset((*data.requires.build, *data.requires.libraries)),
         "python": PYTHON_VALUES,
     }
     if name not in arguments:

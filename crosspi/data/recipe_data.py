@@ -64,7 +64,10 @@ class CMakePython(Model):
 
 
 class CMakeBuild(Model):
-    """CMake with Ninja. `compile` names CMake targets that are built once for all Pythons."""
+    """CMake with Ninja. `compile` names CMake targets that are built once for all Pythons.
+
+    A library or archive is what `cmake --install` leaves, where nothing is compiled for Pythons.
+    """
 
     system: Literal["cmake"]
     source: str
@@ -73,7 +76,7 @@ class CMakeBuild(Model):
     options: dict[str, Scalar] = {}
     flags: tuple[str, ...] = ()
     compile: tuple[str, ...] = ()
-    python: CMakePython
+    python: CMakePython | None = None
     targets: dict[str, CMakeOptions] = {}
 
 
@@ -125,11 +128,67 @@ class SetuptoolsBuild(Model):
     targets: dict[str, SetuptoolsOptions] = {}
 
 
-Build = Annotated[CMakeBuild | Pep517Build | SetuptoolsBuild, Field(discriminator="system")]
+class MakeOptions(Model):
+    """What make is told; those of a target are added to the general ones."""
+
+    variables: dict[str, Scalar] = {}
 
 
-class WheelFile(Model):
-    """A file or folder that goes into the wheel: a copy, or a short text."""
+class MakeBuild(Model):
+    """Plain make, for libraries and archives.
+
+    `variables` stand on its command line, where they win over the makefile's own. `build` and
+    `install` name make's targets; without `build` the makefile's first one is made.
+    """
+
+    system: Literal["make"]
+    source: str
+    folder: InsidePath = "."
+    variables: dict[str, Scalar] = {}
+    build: tuple[str, ...] = ()
+    install: tuple[str, ...] = Field(default=("install",), min_length=1)
+    targets: dict[str, MakeOptions] = {}
+
+
+class AutotoolsOptions(Model):
+    """What configure is told; those of a target are added to the general ones."""
+
+    arguments: tuple[str, ...] = ()
+    variables: dict[str, Scalar] = {}
+
+
+class AutotoolsBuild(Model):
+    """configure, make and make install, for libraries and archives.
+
+    `variables` are configure's, like `ac_cv_func_malloc_0_nonnull: "yes"`.
+    """
+
+    system: Literal["autotools"]
+    source: str
+    arguments: tuple[str, ...] = ()
+    variables: dict[str, Scalar] = {}
+    targets: dict[str, AutotoolsOptions] = {}
+
+
+Build = Annotated[
+    CMakeBuild | Pep517Build | SetuptoolsBuild | MakeBuild | AutotoolsBuild,
+    Field(discriminator="system"),
+]
+#: What a recipe can make.
+Product = Literal["wheel", "library", "archive"]
+
+
+def _some(value: tuple[Product, ...]) -> tuple[Product, ...]:
+    if not value:
+        raise ValueError("name at least one: wheel, library, archive")
+    return value
+
+
+Products = Annotated[tuple[Product, ...], AfterValidator(_some)]
+
+
+class AddedFile(Model):
+    """A file or folder that goes into a product: a copy, or a short text."""
 
     to: InsidePath
     source: str | None = Field(default=None, alias="from")
@@ -137,7 +196,7 @@ class WheelFile(Model):
 
 
 class Licence(Model):
-    """The licence of something that ends up in the wheel."""
+    """The licence of something that ends up in a product."""
 
     of: PlainName
     source: str = Field(alias="from")
@@ -146,16 +205,28 @@ class Licence(Model):
 class Wheel(Model):
     """What the wheel holds. With PEP 517 the backend says; here stands only what is added."""
 
-    files: tuple[WheelFile, ...] = ()
+    files: tuple[AddedFile, ...] = ()
     licences: tuple[Licence, ...] = ()
     classifiers: tuple[str, ...] = ()
     exclude: tuple[Glob, ...] = ()
 
 
+class Prefix(Model):
+    """What a library or archive holds, beside what the build installs, and what of that is left."""
+
+    files: tuple[AddedFile, ...] = ()
+    licences: tuple[Licence, ...] = ()
+    exclude: tuple[Glob, ...] = ()
+
+
 class Requires(Model):
-    """What it needs: recipes whose wheels the build sees, and what pip installs along."""
+    """What it needs: recipes whose wheels the build sees, and what pip installs along.
+
+    The libraries that it is linked with lie in the build's container at `/need/NAME`.
+    """
 
     build: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
     run: tuple[RequirementText, ...] = ()
 
 
@@ -201,12 +272,14 @@ class RecipeData(Model):
     licence: str
     homepage: str
     default: bool = False
-    pythons: Specifier
+    makes: Products = ("wheel",)
+    pythons: Specifier = Field(default="", description="required where a wheel is made")
     unsupported: dict[Specifier, str] = {}
     sources: dict[PlainName, Source] = Field(min_length=1)
     patches: dict[str, tuple[InsidePath, ...]] = {}
     build: Build
     wheel: Wheel = Wheel()
+    prefix: Prefix = Prefix()
     requires: Requires = Requires()
     promises: dict[str, Promises] = {}
     smoke: Smoke = Smoke()

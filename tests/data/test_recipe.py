@@ -372,5 +372,5 @@ def test_the_kept_schema_is_that_of_the_code() -> None:
 
 def test_the_schema_speaks_of_the_yaml_names() -> None:
     data = json.loads(schema())
-    assert "from" in data["$defs"]["WheelFile"]["properties"]
+    assert "from" in data["$defs"]["AddedFile"]["properties"]
     assert data["additionalProperties"] is False

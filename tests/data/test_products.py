@@ -1,0 +1,97 @@
+"""What a recipe makes: its products, what they ask of it, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from making import ARCHIVE, CMAKE, LIBRARY, PEP517, load_recipe, write_recipe
+
+from crosspi.data.recipe import Package
+from crosspi.errors import DataError
+
+#: A wheel for each Python, and an archive, of one compile.
+BOTH = CMAKE.replace("pythons:", "makes: [wheel, archive]\npythons:") + (
+    "prefix:\n  licences: [{of: main, from: '{source:main}/LICENSE'}]\n"
+)
+
+
+def fault_of(root: Path, text: str) -> str:
+    """What is said about a recipe that has one fault."""
+    with pytest.raises(DataError) as caught:
+        load_recipe(root, text)
+    assert caught.value.exit_code == 3
+    assert "1 fault in" in str(caught.value)
+    return caught.value.where.split(": ", 1)[1]
+
+
+def test_a_recipe_makes_a_wheel_unless_it_says_what(tmp_path: Path) -> None:
+    assert load_recipe(tmp_path).data.makes == ("wheel",)
+    for text, makes in ((LIBRARY, ("library",)), (ARCHIVE, ("archive",))):
+        recipe = load_recipe(tmp_path, text)
+        assert recipe.data.makes == makes
+        assert not recipe.smoke_script.exists()
+    assert load_recipe(tmp_path, BOTH).data.makes == ("wheel", "archive")
+
+
+def test_what_makes_no_wheel_serves_no_python(tmp_path: Path) -> None:
+    package = Package.load(write_recipe(tmp_path / "lib", LIBRARY))
+    assert package.recipe("3.11") is None
+    assert package.refusal("3.11") == "it makes no wheel, only: library"
+    assert package.general.data.version == "1.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (LIBRARY, "[library]", "[libary]", "makes[0]: Input should be 'wheel', 'library' or"),
+        (LIBRARY, "[library]", "[]", "makes: name at least one: wheel"),
+        (LIBRARY, "[library]", "[library, library]", "makes[1]: 'library' stands twice"),
+        (LIBRARY, "sources:", "pythons: '>=3.9'\nsources:", "pythons: it makes no wheel"),
+        (LIBRARY, "false}}", "false}, python: {build: [x]}}", "build.python: it makes no wheel"),
+        (LIBRARY, "SHARED: false", "X: '{python:tag}'", "build.options.X: {python:tag}: what is"),
+        (LIBRARY, "{source:lib}/L", "{python:include}/L", "licences[0].from: {python:include}:"),
+        (LIBRARY, "prefix:", "requires: {run: [other]}\nprefix:", "requires.run: wheels are for"),
+        (LIBRARY, "{of: lib, from: '{source:lib}/LICENSE'}", "", "carries the licences of what"),
+        (LIBRARY, "system: cmake", "system: waf", "build: Input tag 'waf' found using"),
+        (ARCHIVE, "KERNELS: TOY", "KERNELS: '{biuld}'", "did you mean build?"),
+        (ARCHIVE, "{need:lib}", "{need:bli}", "no need 'bli'; did you mean lib?"),
+        (ARCHIVE, "to: share/VERSION", "to: ../VERSION", "prefix.files[0].to: "),
+        (ARCHIVE, "to: share/V", "from: x, to: share/V", "prefix.files[0]: give exactly one of"),
+        (BOTH, "  compile: [engine]\n", "", "build.compile: name what the archive and all Pythons"),
+        (CMAKE, "wheel:\n", "prefix: {}\nwheel:\n", "prefix: no product has it: say `makes:"),
+        (CMAKE, 'pythons: ">=3.9"\n', "", "pythons: this field is required where a wheel is"),
+        (PEP517, "pythons:", "makes: [library, wheel]\npythons:", "'pep517' makes wheels, and no"),
+    ],
+)
+def test_a_fault_has_its_place_and_message(
+    tmp_path: Path, text: str, old: str, new: str, said: str
+) -> None:
+    text, old = text.replace('"{source:lib}/LICENSE"', "'{source:lib}/LICENSE'"), old
+    assert text.count(old) == 1
+    if "makes wheels" in said:
+        text += 'prefix: {licences: [{of: other, from: "{source:other}"}]}\n'
+    assert said in fault_of(tmp_path, text.replace(old, new))
+
+
+def test_a_wheel_needs_a_build_that_makes_one(tmp_path: Path) -> None:
+    text = ARCHIVE.replace("makes: [archive]", "makes: [wheel]\npythons: '>=3'").split("prefix:")[0]
+    assert "build.system: 'make' makes no wheel" in fault_of(tmp_path, text)
+    python = CMAKE[CMAKE.index("  python:") : CMAKE.index("  targets:")]
+    text = CMAKE.replace(python, "").replace("{python:ext_suffix}", "")
+    assert "build.python: this field is required" in fault_of(tmp_path, text)
+
+
+def test_a_library_has_a_program_that_tests_it(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path / "lib", LIBRARY)
+    (folder / "smoke" / "use.c").unlink()
+    with pytest.raises(DataError, match="1 fault") as caught:
+        Package.load(folder)
+    assert "no program that tests the library: write smoke/" in caught.value.where
+    (folder / "smoke" / "CMakeLists.txt").write_text("project(x)\n")
+    Package.load(folder)
+
+
+def test_all_variants_make_the_same(tmp_path: Path) -> None:
+    text = BOTH + 'variants:\n- {pythons: "==3.9.*", makes: [wheel, library]}\n'
+    assert "makes: all variants of a file make the same" in fault_of(tmp_path, text)
