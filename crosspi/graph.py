@@ -120,7 +120,7 @@ class Graph:
                 image = root_image(image_name(cell), built, project.engine, platform=data.platform)
                 # What is in it is the part: the image's own key says so.
                 image = replace(image, content="of its key", emulator=project.emulator)
-                if not part.data.prebuilt:
+                if part.data.audit != "none":
                     proofs += (part_audit_step(part, built, cell.toolchain),)
                 if part.data.smoke is not None:
                     proofs += (self._part_smoke(part, part.data.smoke, cell, image, proofs),)

@@ -210,7 +210,7 @@ def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> Non
 
 def test_binaries_of_others_are_not_audited(parts: Path) -> None:
     path = parts / "systems" / "system" / "part.yaml"
-    path.write_text(path.read_text() + "prebuilt: true\n")
+    path.write_text(path.read_text() + "audit: none\n")
     project = project_at(parts)
     (wheel,) = Graph(project).wheels(ask(project, "other"))
     assert "audit:system-toy" not in {step.name for step in closure(wheel.smokes)}

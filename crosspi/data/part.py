@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -65,7 +65,11 @@ class PartData(Model):
     )
     environment: dict[str, str] = {}
     glibc: str = Field(default="", description="of a root with its own C library: its version")
-    prebuilt: bool = Field(default=False, description="others' binaries, which are not audited")
+    audit: Literal["ours", "law", "none"] = Field(
+        default="ours",
+        description="how its root is audited: as what we build, by the law alone (others' "
+        "binaries), or not at all (a distribution's own)",
+    )
     smoke: PartSmoke | None = Field(default=None, description="its smoke.py tests its root")
 
 

@@ -84,6 +84,7 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
     if part.data.glibc:
         # The floor is for wheels; what brings a C library needs that one.
         law = law.model_copy(update={"glibc": part.data.glibc})
+    ours = part.data.audit == "ours"
 
     def act(work: Workspace) -> None:
         from crosspi.audit import audit_tree
@@ -95,7 +96,7 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
                 fix="let its script put a root file system there",
             )
         root = work.results[built.name] / ROOT
-        report = audit_tree(root, law, build_paths=BUILD_PATHS, own=True)
+        report = audit_tree(root, law, build_paths=BUILD_PATHS, own=ours)
         (work.out / "audit.json").write_text(report.to_json(), encoding="utf-8")
         work.log.write_text(report.to_text(), encoding="utf-8")
         work.notes.update(files=len(report.files), errors=len(report.errors))
@@ -115,6 +116,7 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
 
     inputs = {
         "law": digest(law.model_dump()),
+        "held to": part.data.audit,
         "code": digest_files(_AUDIT),
         "tools": tools(),
         "build paths": digest(BUILD_PATHS),

@@ -497,6 +497,28 @@ def test_the_audits_key_knows_the_law(tmp_path: Path) -> None:
     assert audit_of(tmp_path, TOOLCHAIN.replace("toy-emulated", "other")).key == before.key
 
 
+@pytest.mark.parametrize(("said", "own"), [("", True), ("audit: law\n", False)])
+def test_the_binaries_of_others_are_held_to_the_law_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, own: bool
+) -> None:
+    """Found by the Python 3.10 of a .jar: of its stripped files less is reached than of ours."""
+    asked: list[bool] = []
+
+    def audit_tree(root: Path, law: Any, build_paths: Any, *, own: bool) -> Report:
+        del build_paths
+        asked.append(own)
+        return good_tree(root, law)
+
+    monkeypatch.setattr("crosspi.audit.verdict.audit_tree", audit_tree)
+    root = tmp_path / "made" / "root"
+    root.mkdir(parents=True)
+    (root / "file").write_bytes(b"\x7fELF")
+    step = audit_of(tmp_path, text=PART + said)
+    step.action(workspace(tmp_path / "run", {"part:base": tmp_path / "made"}))
+    assert asked == [own]
+    assert (step.key == audit_of(tmp_path / "plain").key) == own
+
+
 def test_a_root_with_its_own_c_library_may_need_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
