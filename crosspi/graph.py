@@ -1,4 +1,4 @@
-"""The graph of steps behind the wheels of a request."""
+"""The graph of steps behind the products of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 from crosspi.containers.images import Image
 from crosspi.data.part import Part, PartSmoke
 from crosspi.data.recipe import Package, Recipe
-from crosspi.data.targets import Cell, PackagedPython, Toolchain
+from crosspi.data.recipe_data import Product
+from crosspi.data.targets import Cell, PackagedPython, Slot, Toolchain
 from crosspi.project import Project, Request
 from crosspi.steps.audit import audit_step, part_audit_step
 from crosspi.steps.compiling import build_step, compile_step, programs_step
@@ -26,21 +27,31 @@ from crosspi.work.plan import Step
 
 
 @dataclass(frozen=True)
-class WheelSteps:
-    """The last steps of one wheel, and those of the wheels that pip installs along."""
+class ProductSteps:
+    """The last steps of one product.
 
+    Attributes:
+        kind: what it is.
+        recipe, cell: of what, for what.
+        built: the step that made what is in it.
+        product: the step whose result it is.
+        audit, smokes: its proofs.
+        installs: those of the wheels that pip installs along with a wheel.
+    """
+
+    kind: Product
     recipe: Recipe
-    cell: Cell
+    cell: Slot
     built: Step
-    wheel: Step
+    product: Step
     audit: Step
     smokes: tuple[Step, ...]
-    installs: tuple[WheelSteps, ...]
+    installs: tuple[ProductSteps, ...] = ()
 
     @property
     def goals(self) -> tuple[Step, ...]:
-        """The wheel and its proofs: the audit, and a smoke test for each emulated board."""
-        return self.wheel, self.audit, *self.smokes
+        """The product and its proofs: the audit, and a smoke test for each emulated board."""
+        return self.product, self.audit, *self.smokes
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class System:
 
 
 class Graph:
-    """The steps of requests. The same step is made once, however many wheels need it."""
+    """The steps of requests. The same step is made once, however many products need it."""
 
     def __init__(self, project: Project, *, level: str = "default") -> None:
         self._project = project
@@ -68,20 +79,21 @@ class Graph:
         self._toolchains: dict[str, Step] = {}
         self._compiled: dict[str, Step] = {}
         self._systems: dict[str, System] = {}
-        self._wheels: dict[tuple[str, str], WheelSteps] = {}
+        self._products: dict[tuple[str, str], ProductSteps] = {}
         self._sources: dict[str, Step] = {}
         self._parts: dict[str, Step] = {}
 
-    def wheels(self, request: Request) -> list[WheelSteps]:
-        """The steps of every wheel of a request, with the wheels that those need.
+    def products(self, request: Request) -> list[ProductSteps]:
+        """The steps of every product of a request, with those of the products that these need.
 
         Raises:
             UsageError: something of it cannot be built, by the data.
         """
         self._project.check(request)
-        for package, cell in request.wheels:
-            self._wheel(package, cell)
-        return list(self._wheels.values())
+        for package, cell in request.wanted:
+            if isinstance(cell, Cell):
+                self._wheel(package, cell)
+        return list(self._products.values())
 
     def source_steps(self, recipe: Recipe | Part) -> list[Step]:
         """One step for each source of a recipe."""
@@ -200,10 +212,10 @@ class Graph:
         )
         return None if step is None else self._compiled.setdefault(step.key, step)
 
-    def _wheel(self, package: Package, cell: Cell) -> WheelSteps:
+    def _wheel(self, package: Package, cell: Cell) -> ProductSteps:
         key = (package.name, cell.identifier)
-        if key in self._wheels:
-            return self._wheels[key]
+        if key in self._products:
+            return self._products[key]
         recipe = package.recipe(cell.python.version)
         assert recipe is not None, "the request was checked"
         needs = {
@@ -228,14 +240,15 @@ class Graph:
             interpreter=self._part(self._project.part(name))
             if (name := recipe.interpreter)
             else None,
-            wheels={name: steps.wheel for name, steps in needs.items()},
+            wheels={name: steps.product for name, steps in needs.items()},
             sources=self.source_steps(recipe.as_built),
         )
-        self._wheels[key] = self._packed(recipe, cell, built, tuple(installs))
-        return self._wheels[key]
+        self._products[key] = self._packed(recipe, cell, built, tuple(installs))
+        return self._products[key]
 
-    def numbered(self, steps: WheelSteps, number: int) -> WheelSteps:
+    def numbered(self, steps: ProductSteps, number: int) -> ProductSteps:
         """The steps of the same wheel under a build number; 0 stands for none."""
+        assert isinstance(steps.cell, Cell)
         return self._packed(steps.recipe, steps.cell, steps.built, steps.installs, number)
 
     def _packed(
@@ -243,9 +256,9 @@ class Graph:
         recipe: Recipe,
         cell: Cell,
         built: Step,
-        installs: tuple[WheelSteps, ...],
+        installs: tuple[ProductSteps, ...],
         number: int = 0,
-    ) -> WheelSteps:
+    ) -> ProductSteps:
         system = self.system(cell)
         wheel = wheel_step(recipe, cell, built, self._machine, number)
         audit = audit_step(recipe, cell, wheel)
@@ -258,7 +271,7 @@ class Graph:
                 cell,
                 emulated,
                 image=system.image,
-                wheels=[wheel, *(steps.wheel for steps in installs)],
+                wheels=[wheel, *(steps.product for steps in installs)],
                 audits=[audit, *(steps.audit for steps in installs), *system.proofs],
                 engine=self._project.engine,
                 sources=self._project.sources,
@@ -267,4 +280,4 @@ class Graph:
             )
             for emulated in cell.toolchain.data.emulated
         )
-        return WheelSteps(recipe, cell, built, wheel, audit, smokes, installs)
+        return ProductSteps("wheel", recipe, cell, built, wheel, audit, smokes, installs)

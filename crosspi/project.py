@@ -19,7 +19,7 @@ from crosspi.containers.engine import Engine
 from crosspi.containers.images import Image, base_image, image_data, image_repositories
 from crosspi.data.part import Part, load_parts
 from crosspi.data.recipe import Package, Recipes
-from crosspi.data.targets import Cell, Targets, split_words
+from crosspi.data.targets import Cell, Slot, Targets, split_words
 from crosspi.errors import DataError, EngineError, UsageError, did_you_mean
 from crosspi.paths import Paths
 from crosspi.sources.cache import SourceCache
@@ -35,15 +35,22 @@ class Request:
     """What somebody asks for.
 
     Attributes:
-        wheels: of which packages, for which Pythons and architectures; what they need comes along.
+        wanted: which packages, each for a Python on an architecture (its wheel) or for an
+            architecture alone (its library or archive); what they need comes along.
     """
 
-    wheels: Sequence[tuple[Package, Cell]]
+    wanted: Sequence[tuple[Package, Slot]]
 
     @property
     def packages(self) -> set[str]:
         """The names of the packages."""
-        return {package.name for package, _ in self.wheels}
+        return {package.name for package, _ in self.wanted}
+
+
+def _has_product(package: Package, slot: Slot) -> bool:
+    """Whether a package makes something for slots of this kind."""
+    wheel = "wheel" in package.makes
+    return wheel if isinstance(slot, Cell) else set(package.makes) != {"wheel"}
 
 
 @dataclass
@@ -170,7 +177,8 @@ class Project:
                 where="--target",
                 fix="name one or more of: " + ", ".join(boards),
             )
-        if not python_words:
+        packages = self.recipes.select(split_words(recipes, "--recipe"))
+        if not python_words and any("wheel" in package.makes for package in packages):
             raise UsageError(
                 "for which Python?",
                 where="--python",
@@ -178,12 +186,24 @@ class Project:
             )
         toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
         chosen = {p.version: p for p in map(self.targets.python, python_words)}
-        cells = [Cell(t, p) for t in toolchains.values() for p in chosen.values()]
-        packages = self.recipes.select(split_words(recipes, "--recipe"))
-        return Request([(package, cell) for cell in cells for package in packages])
+        slots = [
+            slot
+            for t in toolchains.values()
+            for slot in (*(Cell(t, p) for p in chosen.values()), Slot(t))
+        ]
+        return Request(
+            [
+                (package, slot)
+                for slot in slots
+                for package in packages
+                if _has_product(package, slot)
+            ]
+        )
 
-    def refusal(self, package: Package, cell: Cell) -> str:
-        """Why a package cannot be built for a cell, by the data; empty where it can."""
+    def refusal(self, package: Package, cell: Slot) -> str:
+        """Why a package cannot be built for a slot, by the data; empty where it can."""
+        if not isinstance(cell, Cell):
+            return ""  # what it needs is libraries, and none of these asks for a Python
         version = cell.python.version
         if cell.image is None:
             return f"no Python {version} is known for {cell.toolchain.name}"
@@ -210,7 +230,7 @@ class Project:
         """
         refusals = [
             f"{package.name} for {cell.identifier}: {refusal}"
-            for package, cell in request.wheels
+            for package, cell in request.wanted
             if (refusal := self.refusal(package, cell))
         ]
         if refusals:

@@ -12,7 +12,7 @@ from pathlib import Path
 from crosspi.containers.images import IMAGE, image_tag
 from crosspi.errors import AuditError, CrosspiError, Interrupted, SmokeError, StoreError
 from crosspi.files import file_sha256
-from crosspi.graph import Graph, WheelSteps
+from crosspi.graph import Graph, ProductSteps
 from crosspi.index.manifest import manifest
 from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
@@ -29,7 +29,7 @@ class Result:
     outcomes: Sequence[Outcome]
     published: Sequence[Path]
     errors: Sequence[CrosspiError]
-    wheels: Sequence[WheelSteps] = ()
+    wheels: Sequence[ProductSteps] = ()
 
 
 def build(
@@ -48,10 +48,12 @@ def build(
         UsageError: something of it cannot be built, by the data.
     """
     first = made_first(
-        project, lambda: _goals(Graph(project, level=level).wheels(request)), keep_going=keep_going
+        project,
+        lambda: _goals(Graph(project, level=level).products(request)),
+        keep_going=keep_going,
     )
     graph = Graph(project, level=level)
-    wheels = graph.wheels(request)
+    wheels = graph.products(request)
     proven_by = {step.name: steps for steps in wheels for step in steps.smokes}
     proofs = {step.name: steps for steps in wheels for step in steps.goals[1:]}
     by_name: dict[str, Outcome] = {}
@@ -82,7 +84,7 @@ def build(
             continue
         try:
             steps, packed = _with_number(project, graph, steps)
-            if steps.wheel.name not in by_name:  # it has a number, and wants proofs of its own
+            if steps.product.name not in by_name:  # it has a number, and wants proofs of its own
                 proofs.update((step.name, steps) for step in steps.goals[1:])
                 list(run(steps.goals))
             if all(by_name[step.name].entry is not None for step in steps.goals):
@@ -92,7 +94,7 @@ def build(
         except Interrupted:
             raise
         except Exception as error:
-            name = f"publish-{steps.wheel.subject}"
+            name = f"publish-{steps.product.subject}"
             errors.append(explained(name, error, project.paths.logs / f"{name}.log"))
     return Result(list(by_name.values()), published, errors, wheels)
 
@@ -130,29 +132,29 @@ def carried_out(project: Project, goals: Callable[[], Sequence[Step]]) -> list[O
     return [*first, *others]
 
 
-def _goals(wheels: Sequence[WheelSteps]) -> list[Step]:
+def _goals(wheels: Sequence[ProductSteps]) -> list[Step]:
     return [step for steps in wheels for step in steps.goals]
 
 
-def _with_number(project: Project, graph: Graph, steps: WheelSteps) -> tuple[WheelSteps, Path]:
+def _with_number(project: Project, graph: Graph, steps: ProductSteps) -> tuple[ProductSteps, Path]:
     """The steps of a wheel under the name that it has or gets in the index.
 
     Returns:
         The steps, and the wheel as it was packed without a number.
     """
-    entry = project.store.find(steps.wheel.kind, steps.wheel.subject, steps.wheel.key)
+    entry = project.store.find(steps.product.kind, steps.product.subject, steps.product.key)
     assert entry is not None, "it was just made"
     packed = wheel_in(entry.out)
     number = build_number(project.paths.dist, packed)
     return (graph.numbered(steps, number) if number else steps), packed
 
 
-def withdraw_unproven(project: Project, steps: WheelSteps, error: CrosspiError) -> None:
+def withdraw_unproven(project: Project, steps: ProductSteps, error: CrosspiError) -> None:
     """Take a published wheel off the index where its audit or smoke test now fails; say so.
 
     That the emulator or this machine failed says nothing about the wheel.
     """
-    entry = project.store.find(steps.wheel.kind, steps.wheel.subject, steps.wheel.key)
+    entry = project.store.find(steps.product.kind, steps.product.subject, steps.product.key)
     if entry is None or not isinstance(error, AuditError | SmokeError):
         return
     gone = withdraw(project.paths.dist, wheel_in(entry.out), error.what)
@@ -174,7 +176,7 @@ def _held(step: Step, store: Store, held: ExitStack) -> Entry:
 
 def _publish(
     project: Project,
-    steps: WheelSteps,
+    steps: ProductSteps,
     packed: Path,
     wheel_entry: Entry,
     audited: Entry,
@@ -206,7 +208,7 @@ def _publish(
     return publish(dist, wheel, text, audit, smokes)
 
 
-def _made_with(project: Project, steps: WheelSteps) -> dict[str, object]:
+def _made_with(project: Project, steps: ProductSteps) -> dict[str, object]:
     """What no data pins and keys know: images with their packages, the emulator, the audit's tools.
 
     An image that was never seen here, because all that was made in it came with the store, is not
@@ -220,7 +222,7 @@ def _made_with(project: Project, steps: WheelSteps) -> dict[str, object]:
     return {"images": images, "emulator": project.emulator, "audit": tools()}
 
 
-def _costs(steps: WheelSteps, store: Store) -> dict[str, Mapping[str, object]]:
+def _costs(steps: ProductSteps, store: Store) -> dict[str, Mapping[str, object]]:
     """What the steps behind a wheel cost, as far as the store still knows."""
     costs: dict[str, Mapping[str, object]] = {}
     for step in closure(steps.smokes):

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from crosspi import __version__
 from crosspi.audit.law import Promises
 from crosspi.data.recipe import Recipe
-from crosspi.data.targets import Cell
+from crosspi.data.targets import Cell, Slot
 from crosspi.errors import BuildError
 
 #: METADATA is UTF-8 as it stands: nothing is encoded, folded or quoted as in mail.
@@ -99,6 +99,6 @@ def wheel_in(folder: Path) -> Path:
     return path
 
 
-def promises_of(recipe: Recipe, cell: Cell) -> Promises:
+def promises_of(recipe: Recipe, cell: Slot) -> Promises:
     """What a recipe says about its wheels for a cell's architecture."""
     return recipe.data.promises.get(cell.toolchain.name, Promises())

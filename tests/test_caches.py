@@ -116,7 +116,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_all_that_a_build_makes_in_the_cache_is_marked(checkout: Path, planned: bool) -> None:
     """Whatever writes there first: or `clean` would refuse its own folders."""
     project = project_at(checkout)
-    wheels = Graph(project).wheels(ask(project))
+    wheels = Graph(project).products(ask(project))
     if planned:
         pending([step for wheel in wheels for step in wheel.goals], project.store)
     assert not build(project, ask(project)).errors

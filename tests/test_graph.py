@@ -25,7 +25,7 @@ from crosspi.work.plan import Step, closure
 
 def test_the_graph_of_a_wheel(checkout: Path) -> None:
     project = project_at(checkout)
-    wheels = Graph(project).wheels(ask(project, "pack"))
+    wheels = Graph(project).products(ask(project, "pack"))
     assert sorted(w.recipe.name for w in wheels) == ["other", "pack"]
     names = {step.name for w in wheels for step in closure(w.smokes)}
     assert names == {
@@ -52,7 +52,7 @@ def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
     text = PEP517.replace(f"sha256:{64 * '2'}", ZEROS).replace("local: other", "local: elsewhere")
     write_recipe(checkout / "recipes" / "other", text)
     project = project_at(checkout)
-    steps = closure([s for w in Graph(project).wheels(ask(project, "pack")) for s in w.smokes])
+    steps = closure([s for w in Graph(project).products(ask(project, "pack")) for s in w.smokes])
     (source,) = {s.name for s in steps if s.kind == "source" and s.inputs == {"pin": 64 * "0"}}
     users = [s.name for s in steps if source in {need.name for need in s.needs}]
     assert source.endswith("-00000000")
@@ -61,7 +61,7 @@ def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
 
 def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
     project = project_at(checkout)
-    wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
+    wheels = Graph(project).products(ask(project, "pack", pythons="3.11,3.9"))
     steps = {step.name: step for w in wheels for step in closure(w.smokes)}
     assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
     assert len([name for name in steps if name.startswith("build:pack")]) == 2
@@ -75,7 +75,7 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
     text += 'variants:\n- pythons: "==3.9.*"\n  sources:\n  ' + late % (64 * "8")
     write_recipe(checkout / "recipes" / "pack", text)
     graph = Graph(project_at(checkout))
-    wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    wheels = graph.products(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
     steps = {step for w in wheels for step in closure(w.smokes)}
     names = [step.name for step in steps]
     assert names.count("compile:pack-toy") == 1
@@ -99,7 +99,7 @@ def test_variants_that_compile_different_things_are_both_built(checkout: Path) -
     write_recipe(checkout / "recipes" / "pack", text)
     project = project_at(checkout, BothPythons())
     request = ask(project, "pack", pythons="3.9,3.11")
-    wheels = [w for w in Graph(project).wheels(request) if w.recipe.name == "pack"]
+    wheels = [w for w in Graph(project).products(request) if w.recipe.name == "pack"]
     compiled = {
         w.cell.identifier: need.name
         for w in wheels
@@ -108,7 +108,7 @@ def test_variants_that_compile_different_things_are_both_built(checkout: Path) -
     }
     assert compiled == {"cp311-toy": "compile:pack-toy", "cp39-toy": "compile:pack-cp39-toy"}
     # What a step is called does not depend on what else is asked for.
-    alone = Graph(project).wheels(ask(project, "pack", pythons="3.9"))
+    alone = Graph(project).products(ask(project, "pack", pythons="3.9"))
     names = {s.name for s in closure([s for w in alone for s in w.smokes]) if s.kind == "compile"}
     assert names == {"compile:pack-cp39-toy"}
     result = build(project, request)
@@ -121,7 +121,7 @@ def test_a_smoke_test_waits_for_its_programs(checkout: Path) -> None:
     write_recipe(checkout / "recipes" / "pack", text)
     write_programs(checkout / "recipes")
     graph = Graph(project_at(checkout), level="full")
-    wheels = graph.wheels(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    wheels = graph.products(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
     steps = {step for w in wheels for step in closure(w.smokes)}
     # One for the architecture, whatever Pythons.
     (programs,) = [step for step in steps if step.kind == "programs"]
@@ -129,7 +129,7 @@ def test_a_smoke_test_waits_for_its_programs(checkout: Path) -> None:
     assert [programs in step.needs for step in smokes] == [True, True]
     before = {step.name for step in closure([programs])}
     assert {"compile:pack-toy", "source:tester-44444444"} < before
-    built = {step.name for w in wheels for step in closure([w.wheel])}
+    built = {step.name for w in wheels for step in closure([w.product])}
     assert not built & {"source:tester-44444444", programs.name}
 
 
@@ -138,7 +138,7 @@ def test_the_default_level_neither_builds_programs_nor_knows_of_them(checkout: P
     for text in (CMAKE, PROGRAMS):
         write_recipe(checkout / "recipes" / "pack", text)
         write_programs(checkout / "recipes")
-        wheels = Graph(project_at(checkout)).wheels(ask(project_at(checkout), "pack"))
+        wheels = Graph(project_at(checkout)).products(ask(project_at(checkout), "pack"))
         keys.append({step.name: step.key for w in wheels for step in closure(w.smokes)})
     assert keys[0] == keys[1]
     assert not [name for name in keys[1] if "programs" in name or "tester" in name]
@@ -150,7 +150,7 @@ def test_a_file_of_the_programs_changes_their_key_alone(checkout: Path) -> None:
 
     def keys() -> dict[str, str]:
         graph = Graph(project_at(checkout), level="full")
-        wheels = graph.wheels(ask(project_at(checkout), "pack"))
+        wheels = graph.products(ask(project_at(checkout), "pack"))
         return {step.name: step.key for w in wheels for step in closure(w.smokes)}
 
     before = keys()
@@ -162,7 +162,7 @@ def test_a_file_of_the_programs_changes_their_key_alone(checkout: Path) -> None:
 
 def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
     project = project_at(checkout)
-    (pack,) = [w for w in Graph(project).wheels(ask(project, "pack")) if w.recipe.name == "pack"]
+    (pack,) = [w for w in Graph(project).products(ask(project, "pack")) if w.recipe.name == "pack"]
     needs = {need.name for need in pack.smokes[0].needs}
     assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
 
@@ -177,7 +177,7 @@ def needed(steps: Sequence[Step], name: str) -> set[str]:
 
 def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
     project = project_at(parts)
-    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    (wheel,) = Graph(project).products(ask(project, "other"))
     steps = closure(wheel.smokes)
     assert needed(steps, "part:base") == {"image:tools", "source:code-00000000"}
     assert needed(steps, "part:system") == {"image:tools", "part:base", "source:code-00000000"}
@@ -198,7 +198,7 @@ def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> Non
     path = system / "part.yaml"
     path.write_text(path.read_text() + "smoke: {data: {code: Lib}, folders: {tests: base}}\n")
     project = project_at(parts)
-    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    (wheel,) = Graph(project).products(ask(project, "other"))
     steps = closure(wheel.smokes)
     assert needed(steps, "smoke:system-cp311-toy-toy1") == {
         "image:python-cp311-toy",
@@ -212,7 +212,7 @@ def test_binaries_of_others_are_not_audited(parts: Path) -> None:
     path = parts / "systems" / "system" / "part.yaml"
     path.write_text(path.read_text() + "audit: none\n")
     project = project_at(parts)
-    (wheel,) = Graph(project).wheels(ask(project, "other"))
+    (wheel,) = Graph(project).products(ask(project, "other"))
     assert "audit:system-toy" not in {step.name for step in closure(wheel.smokes)}
 
 
@@ -222,7 +222,7 @@ def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
     project = project_at(parts)
     assert project.part("system").name == "system"
     with pytest.raises(DataError, match="there is no part 'sistem'") as caught:
-        Graph(project).wheels(ask(project, "other"))
+        Graph(project).products(ask(project, "other"))
     assert caught.value.exit_code == 3
     assert caught.value.where == str(path)
     assert caught.value.fix == "did you mean system?"
@@ -230,7 +230,7 @@ def test_a_python_of_a_part_that_does_not_exist(parts: Path) -> None:
 
 def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
     project = project_at(parts)
-    wheels = Graph(project).wheels(ask(project, "other", pythons="3.11,3.9"))
+    wheels = Graph(project).products(ask(project, "other", pythons="3.11,3.9"))
     steps = closure([s for w in wheels for s in w.smokes])
     assert needed(steps, "image:python-cp39-toy") == set()
     assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy-toy1")

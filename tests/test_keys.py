@@ -67,7 +67,7 @@ def test_keys_are_the_golden_ones(parts: Path) -> None:
         file.write("smoke: {data: {code: Lib}, folders: {tests: base}}\n")
     project = project_at(parts)
     vars(project)["emulator"] = "VERSION"
-    wheels = Graph(project).wheels(ask(project, "pack", pythons="3.11,3.9"))
+    wheels = Graph(project).products(ask(project, "pack", pythons="3.11,3.9"))
     found = table(closure([step for wheel in wheels for step in wheel.goals]))
     if os.environ.get("WRITE_GOLDEN_KEYS"):
         GOLDEN.write_text(found, encoding="utf-8")

@@ -17,7 +17,7 @@ from crosspi.graph import Graph
 
 def test_boards_of_one_architecture_are_one_cell(checkout: Path) -> None:
     request = project_at(checkout).request(["toy1,toy2", "toy"], ["3.11", "cp311,3.9"], ["pack"])
-    assert [cell.identifier for _, cell in request.wheels] == ["cp311-toy", "cp39-toy"]
+    assert [cell.identifier for _, cell in request.wanted] == ["cp311-toy", "cp39-toy"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_recipe_that_cannot_serve_a_python_says_why(checkout: Path) -> None:
     write_recipe(checkout / "recipes" / "pack", text)
     project = project_at(checkout)
     with pytest.raises(UsageError, match="cannot be built") as caught:
-        Graph(project).wheels(ask(project, "pack", pythons="3.9,3.11"))
+        Graph(project).products(ask(project, "pack", pythons="3.9,3.11"))
     assert caught.value.where == "pack for cp39-toy: too old"
 
 
@@ -51,7 +51,7 @@ def test_a_recipe_without_a_reason_names_the_pythons_that_it_serves(checkout: Pa
     text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
     write_recipe(checkout / "recipes" / "pack", text)
     project = project_at(checkout)
-    ((package, cell),) = ask(project, "pack", pythons="3.9").wheels
+    ((package, cell),) = ask(project, "pack", pythons="3.9").wanted
     assert project.refusal(package, cell) == "it supports >=3.10"
 
 
@@ -59,13 +59,13 @@ def test_what_a_package_needs_must_serve_the_python_too(checkout: Path) -> None:
     text = PEP517.replace('pythons: ">=3.9"', 'pythons: ">=3.10"')
     write_recipe(checkout / "recipes" / "other", text)
     project = project_at(checkout)
-    ((package, cell),) = ask(project, "pack", pythons="3.9").wheels
+    ((package, cell),) = ask(project, "pack", pythons="3.9").wanted
     assert project.refusal(package, cell) == "it needs other: it supports >=3.10"
 
 
 def test_a_recipe_must_serve_the_version_that_another_asks_for(checkout: Path) -> None:
     write_recipe(checkout / "recipes" / "pack", PACK.replace("other>=1", "other>=3"))
     project = project_at(checkout)
-    ((package, cell),) = ask(project, "pack").wheels
+    ((package, cell),) = ask(project, "pack").wanted
     refusal = project.refusal(package, cell)
     assert refusal == "it needs other>=3, and the recipe for this Python is 2.0"

@@ -154,7 +154,7 @@ def test_a_plan_needs_no_engine(checkout: Path, monkeypatch: pytest.MonkeyPatch)
     (checkout / "recipes" / "pack" / "smoke.py").write_text("# new\n")
     project = no_engine(checkout, monkeypatch)
     project.only_looks = True
-    goals = [s for w in Graph(project).wheels(ask(project, "pack")) for s in w.goals]
+    goals = [s for w in Graph(project).products(ask(project, "pack")) for s in w.goals]
     planned = pending(goals, project.store)
     assert {item.step.kind for item in planned} == {"smoke"}
     assert {item.reason for item in planned} == {"changed: smoke test"}
@@ -345,7 +345,7 @@ def test_the_number_of_jobs_changes_no_plan(checkout: Path) -> None:
     build(project, ask(project, "pack"))
     project = project_at(checkout)
     project.jobs = 77
-    goals = [s for w in Graph(project).wheels(ask(project, "pack")) for s in w.smokes]
+    goals = [s for w in Graph(project).products(ask(project, "pack")) for s in w.smokes]
     assert pending(goals, project.store) == []
 
 

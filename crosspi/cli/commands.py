@@ -19,7 +19,7 @@ from crosspi.data.source import Source
 from crosspi.data.targets import split_words
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
-from crosspi.graph import Graph, WheelSteps
+from crosspi.graph import Graph, ProductSteps
 from crosspi.index.manifest import published_manifest
 from crosspi.index.publishing import listing
 from crosspi.project import Project
@@ -87,7 +87,7 @@ def matrix(
             python or list(project.targets.pythons),
             recipe,
         )
-        if all(project.refusal(package, cell) for package, cell in request.wheels):
+        if all(project.refusal(package, cell) for package, cell in request.wanted):
             project.check(request)
             raise UsageError("no recipe is selected", fix="name some with --recipe")
         result = matrices.run(project, request, force=force, keep_going=keep_going, level=level)
@@ -113,10 +113,10 @@ def smoke(
     with session(verbose=verbose, json=json, offline=offline, works=True) as project:
         _check_level(level)
         request = project.request(target, python, recipe)
-        chosen: dict[str, WheelSteps] = {}
+        chosen: dict[str, ProductSteps] = {}
 
         def goals() -> list[Step]:
-            wheels = Graph(project, level=level).wheels(request)
+            wheels = Graph(project, level=level).products(request)
             asked = [w for w in wheels if w.recipe.name in request.packages]
             chosen.update((step.name, w) for w in asked for step in w.smokes)
             steps = [step for w in asked for step in w.smokes]
@@ -314,7 +314,7 @@ def plan(
     with session(json=json) as project:
         project.only_looks = True
         request = project.request(target, python, recipe)
-        wheels = Graph(project).wheels(request)
+        wheels = Graph(project).products(request)
         goals = [step for w in wheels for step in w.goals]
         steps = pending(goals, project.store, force=force)
         if json:

@@ -85,6 +85,9 @@ class ToolchainData(Model):
     )
     python: Naming
     audit: Law
+    system: str = Field(
+        default="", description="the Python whose system tests what has none; else the first"
+    )
 
     @property
     def host_platform(self) -> str:
@@ -199,6 +202,8 @@ class Targets:
             if newer:
                 raise document.error(newer)
             pythons[version] = Python(version=version, data=python)
+        for toolchain in toolchains.values():
+            _check_system(toolchain, pythons)
         return cls(toolchains=toolchains, pythons=pythons, others=_others(folder / OTHERS))
 
     def toolchain(self, word: str) -> Toolchain:
@@ -228,6 +233,23 @@ class Targets:
         cells = [Cell(toolchain, p) for p in self.pythons.values() if p.data.tag in tags]
         laws = [cell.law for cell in cells] or [toolchain.data.audit]
         return min(laws, key=lambda law: _numbers(law.glibc))
+
+    def system(self, toolchain: Toolchain) -> Cell:
+        """The cell on whose system programs are tested that no Python loads.
+
+        Raises:
+            UsageError: no Python is known for this architecture.
+        """
+        known = [p for p in self.pythons.values() if toolchain.name in p.data.targets]
+        if not known:
+            raise UsageError(
+                f"nothing can be tested for {toolchain.name}: no Python is known for it",
+                where=PYTHONS,
+                why="programs run on the system of a Python, by a harness that is written in it",
+                fix="an entry of that file under `targets`",
+            )
+        named = [python for python in known if python.version == toolchain.data.system]
+        return Cell(toolchain, (named or known)[0])
 
     def python(self, word: str) -> Python:
         """The Python of a version, as 3.11, cp311, python3.11 or py311.
@@ -289,6 +311,16 @@ def _emulation_faults(toolchain: Toolchain) -> Iterator[Fault]:
             yield Fault((*where, "note"), f"say why the CPU is '{board.cpu}', not the board's own")
 
 
+def _check_system(toolchain: Toolchain, pythons: Mapping[str, Python]) -> None:
+    known = [v for v, python in pythons.items() if toolchain.name in python.data.targets]
+    if toolchain.data.system and toolchain.data.system not in known:
+        raise DataError(
+            f"the system of {toolchain.name} is that of a Python that is not known for it",
+            where=f"{toolchain.path}: system: {toolchain.data.system}",
+            fix=did_you_mean(toolchain.data.system, known),
+        )
+
+
 def _check_boards(toolchains: Iterable[Toolchain]) -> None:
     owners: dict[str, str] = {}
     for toolchain in toolchains:
@@ -304,10 +336,26 @@ def _check_boards(toolchains: Iterable[Toolchain]) -> None:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One Python on one architecture: what a wheel is built for."""
+class Slot:
+    """What something is built for: an architecture, and where it is a `Cell`, a Python on it."""
 
     toolchain: Toolchain
+
+    @property
+    def identifier(self) -> str:
+        """The build identifier, like `armv7`: it names the slot everywhere."""
+        return self.toolchain.name
+
+    @property
+    def law(self) -> Law:
+        """The law of what is built for it."""
+        return self.toolchain.data.audit
+
+
+@dataclass(frozen=True)
+class Cell(Slot):
+    """One Python on one architecture: what a wheel is built for."""
+
     python: Python
 
     @property

@@ -11,14 +11,14 @@ from typing import Any
 
 from crosspi import __version__
 from crosspi.data.recipe import Recipe
-from crosspi.data.targets import Cell
+from crosspi.data.targets import Cell, Slot
 from crosspi.files import file_sha256
 from crosspi.wheels import promises_of
 
 
 def manifest(
     recipe: Recipe,
-    cell: Cell,
+    cell: Slot,
     wheel: Path,
     packed: str,
     proof: Mapping[str, str],
@@ -51,7 +51,7 @@ def manifest(
                 "proven": proven.isoformat(),
                 "build_identifier": cell.identifier,
                 "promises": promises_of(recipe, cell).model_dump(mode="json"),
-                "python": cell.python.version,
+                **({"python": cell.python.version} if isinstance(cell, Cell) else {}),
                 "toolchain": {
                     "name": cell.toolchain.name,
                     "boards": sorted(toolchain.boards),

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 from crosspi.console import Console, duration
 from crosspi.data.recipe import Package
-from crosspi.data.targets import Cell
+from crosspi.data.targets import Cell, Slot
 from crosspi.errors import CrosspiError
-from crosspi.graph import WheelSteps
+from crosspi.graph import ProductSteps
 from crosspi.project import Project, Request
 from crosspi.run import Result, build
 from crosspi.work.plan import SOURCE, Outcome, State, closure
@@ -81,8 +81,8 @@ def run(
     level: str = "default",
 ) -> Matrix:
     """Build what can be built, and say what became of everything."""
-    refusals = {_place(p, c): project.refusal(p, c) for p, c in request.wheels}
-    wanted = Request([(p, c) for p, c in request.wheels if not refusals[_place(p, c)]])
+    refusals = {_place(p, c): project.refusal(p, c) for p, c in request.wanted}
+    wanted = Request([(p, c) for p, c in request.wanted if not refusals[_place(p, c)]])
     result = build(project, wanted, force=force, keep_going=keep_going, level=level)
     steps = {(w.recipe.name, w.cell.identifier): w for w in result.wheels}
     outcomes = {outcome.step.name: outcome for outcome in result.outcomes}
@@ -90,12 +90,12 @@ def run(
         _refused(package, cell, why)
         if (why := refusals[_place(package, cell)])
         else _square(steps[_place(package, cell)], outcomes, project.store)
-        for package, cell in request.wheels
+        for package, cell in request.wanted
     ]
     return Matrix(squares, _errors(result))
 
 
-def _place(package: Package, cell: Cell) -> tuple[str, str]:
+def _place(package: Package, cell: Slot) -> tuple[str, str]:
     return package.name, cell.identifier
 
 
@@ -105,11 +105,16 @@ def _errors(result: Result) -> list[CrosspiError]:
     return [*(e for e in result.errors if e not in sources), *sources]
 
 
-def _refused(package: Package, cell: Cell, why: str) -> Square:
+def _python(cell: Slot) -> str:
+    """The Python of a square; empty where it has none."""
+    return cell.python.version if isinstance(cell, Cell) else ""
+
+
+def _refused(package: Package, cell: Slot, why: str) -> Square:
     return Square(
         package=package.name,
         version="",
-        python=cell.python.version,
+        python=_python(cell),
         architecture=cell.toolchain.name,
         boards=sorted(cell.toolchain.data.boards),
         verdict=SquareState.NOT_SERVED,
@@ -117,7 +122,7 @@ def _refused(package: Package, cell: Cell, why: str) -> Square:
     )
 
 
-def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) -> Square:
+def _square(steps: ProductSteps, outcomes: Mapping[str, Outcome], store: Store) -> Square:
     own = [steps.built, *steps.goals]
     entries = [store.find(step.kind, step.subject, step.key) for step in own]
     verdict, step, why = _verdict(steps, outcomes)
@@ -125,7 +130,7 @@ def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) ->
     return Square(
         package=steps.recipe.name,
         version=steps.recipe.data.version,
-        python=steps.cell.python.version,
+        python=_python(steps.cell),
         architecture=steps.cell.toolchain.name,
         boards=sorted(steps.cell.toolchain.data.boards),
         verdict=verdict,
@@ -136,7 +141,7 @@ def _square(steps: WheelSteps, outcomes: Mapping[str, Outcome], store: Store) ->
     )
 
 
-def _verdict(steps: WheelSteps, outcomes: Mapping[str, Outcome]) -> tuple[SquareState, str, str]:
+def _verdict(steps: ProductSteps, outcomes: Mapping[str, Outcome]) -> tuple[SquareState, str, str]:
     if all(outcomes[step.name].entry is not None for step in steps.smokes):
         ran = any(outcomes[step.name].state is State.BUILT for step in steps.goals)
         return SquareState.BUILT if ran else SquareState.STORED, "", ""

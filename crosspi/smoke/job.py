@@ -11,7 +11,7 @@ from typing import Any
 from crosspi import guests
 from crosspi.containers.engine import Engine
 from crosspi.containers.job import Job, Mount
-from crosspi.data.targets import Cell, EmulatedBoard
+from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import SmokeError
 from crosspi.smoke.judging import Run, current_test, judge, junit
 from crosspi.trees import check_tree
@@ -32,7 +32,7 @@ class Install:
 
 def board_job(
     folder: Path,
-    cell: Cell,
+    cell: Slot,
     board: EmulatedBoard,
     image: str,
     data: Mapping[str, Path],
@@ -83,7 +83,7 @@ def board_job(
 
 def run_on_board(
     job: Job,
-    cell: Cell,
+    cell: Slot,
     board: EmulatedBoard,
     engine: Engine,
     work: Workspace,
@@ -119,7 +119,7 @@ def run_on_board(
 
 
 def record(
-    results: dict[str, Any], name: str, cell: Cell, board: EmulatedBoard, work: Workspace
+    results: dict[str, Any], name: str, cell: Slot, board: EmulatedBoard, work: Workspace
 ) -> None:
     """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost."""
     results["emulated"] = emulated = board.model_dump(exclude={"cpuinfo"})

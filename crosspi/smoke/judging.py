@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from crosspi.data.targets import Cell, EmulatedBoard
+from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 
 #: The start of what qemu itself prints when it, and not the program in it, failed.
@@ -43,7 +43,7 @@ class Run:
     out: Path
     code: int
     printed: Sequence[str]
-    cell: Cell
+    cell: Slot
     board: EmulatedBoard
     log: Path
     about: str = "the wheel"
@@ -240,7 +240,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return data
 
 
-def junit(name: str, cell: Cell, board: EmulatedBoard, results: Mapping[str, Any]) -> bytes:
+def junit(name: str, cell: Slot, board: EmulatedBoard, results: Mapping[str, Any]) -> bytes:
     """JUnit's XML of the results, for Jenkins."""
     tests = results["tests"]
     suite = ElementTree.Element(

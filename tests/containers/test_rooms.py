@@ -27,7 +27,7 @@ def keys(project: Project) -> dict[str, Step]:
 
 
 def _goals(project: Project) -> list[Step]:
-    return [s for w in Graph(project).wheels(ask(project, "pack")) for s in w.goals]
+    return [s for w in Graph(project).products(ask(project, "pack")) for s in w.goals]
 
 
 def changed(before: Mapping[str, Step], after: Mapping[str, Step]) -> set[str]:
