@@ -11,10 +11,8 @@ import base64
 import csv
 import hashlib
 import io
-import mmap
 import re
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
+from mmap import mmap
 from pathlib import Path, PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -36,6 +35,7 @@ from packaging.version import InvalidVersion, Version
 
 from crosspi.audit.findings import Finding, finding
 from crosspi.audit.law import Law
+from crosspi.audit.spool import IN_MEMORY, keep
 from crosspi.errors import NotAWheelError
 
 MAX_MEMBERS = 100_000
@@ -43,7 +43,6 @@ MAX_MEMBER = 2 << 30
 MAX_TOTAL = 4 << 30
 MAX_RATIO = 500
 RATIO_FROM = 16 << 20
-IN_MEMORY = 4 << 20
 
 _HASHES = ("sha256", "sha384", "sha512")
 _SUFFIX = re.compile(
@@ -84,7 +83,7 @@ class Wheel:
         with self._unpacking(member if isinstance(member, str) else member.filename):
             return self.archive.read(member)
 
-    def content(self, member: zipfile.ZipInfo) -> bytes | mmap.mmap:
+    def content(self, member: zipfile.ZipInfo) -> bytes | mmap:
         """The bytes of a member, the bigger ones in a file without a name; `hashed` as it is read.
 
         A mapped file's memory is the system's to take back. It goes when nobody refers to it.
@@ -94,13 +93,15 @@ class Wheel:
             self.hashed[member.filename] = hashlib.sha256(data).digest()
             return data
         real = hashlib.sha256()
-        with tempfile.TemporaryFile() as spool:
+
+        def hashing() -> Iterator[bytes]:
             for block in self.blocks(member):
                 real.update(block)
-                spool.write(block)
-            spool.flush()
-            self.hashed[member.filename] = real.digest()
-            return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+                yield block
+
+        mapped = keep(hashing())
+        self.hashed[member.filename] = real.digest()
+        return mapped
 
     def blocks(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
         """The bytes of a member, piece by piece."""

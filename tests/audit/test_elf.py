@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from arm_files import RETURN, Source, Toolbox
@@ -82,3 +83,15 @@ def test_damage_never_runs_away(linked: bytes) -> None:
             _ = (elf.code, elf.exidx_functions, elf.start_functions, elf.symbols)
         except BrokenElf:
             continue
+
+
+def test_more_code_than_bytes(arm: Toolbox) -> None:
+    """Sections that lie over each other: each would be looked at by itself."""
+    data = bytearray(arm.shared(Source(RETURN * 400)))
+    start, size, count = (*struct.unpack_from("<I", data, 32), *struct.unpack_from("<HH", data, 46))
+    for number in range(1, count):
+        at = start + number * size
+        struct.pack_into("<2I", data, at + 4, 1, 6)
+        struct.pack_into("<2I", data, at + 16, 0, len(data))
+    with pytest.raises(BrokenElf, match="more bytes of code"):
+        _ = Elf(bytes(data)).code

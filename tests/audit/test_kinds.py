@@ -16,13 +16,14 @@ WORDS += [word & 0x0FFFFFFF | 0xE0000000 for word in WORDS] + [word | 0xF0000000
 
 
 def test_arm_words_mean_what_they_mean_one_by_one() -> None:
-    numbers = kinds.arm_numbers(np.array(WORDS, np.uint32))
+    numbers = kinds.arm_numbers(np.array(WORDS, np.uint32)).tolist()
     assert [kinds.ARM_NUMBERS.meanings[n] for n in numbers] == [a32.decode(w) for w in WORDS]
 
 
 def test_thumb_code_means_what_it_means_one_by_one() -> None:
     halves = [half for word in WORDS for half in (word >> 16, word & 0xFFFF)] + [0xF000]
-    numbers = kinds.thumb_numbers(np.array(halves, np.uint16))
+    numbers, goes_on = kinds.thumb_numbers(np.array(halves, np.uint16), None, True)
+    assert not goes_on
     at = 0
     while at < len(halves):
         meaning = kinds.THUMB_NUMBERS.meanings[numbers[at]]

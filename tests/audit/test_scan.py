@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 
 import pytest
 from arm_files import (
@@ -73,7 +74,7 @@ def test_code_is_found(arm: Toolbox, strip: bool) -> None:
     found = scanned(arm.shared(Source(words(NEON) + RETURN), strip=strip))
     assert found.method == (FOLLOWED if strip else MAPPED)
     assert found.counts == {"neon": 1}
-    (hit,) = found.hits(classes.NEON)
+    ((hit,),) = found.hits(classes.NEON)
     assert found.names.symbol(hit) == "PyInit_m"
     assert found.names.disassemble(hit) == "vadd.i32 q0, q1, q2"
 
@@ -192,7 +193,7 @@ def test_symbols_whose_section_numbers_are_stale(arm: Toolbox) -> None:
     assert found.method == MAPPED
     assert found.counts == {"neon": 1}
     assert found.coverage == 1
-    (hit,) = found.hits(classes.NEON)
+    ((hit,),) = found.hits(classes.NEON)
     assert found.names.symbol(hit) == "PyInit_m"
 
 
@@ -206,7 +207,7 @@ def test_symbols_that_call_the_code_data_are_not_believed(arm: Toolbox) -> None:
 def test_what_only_looks_like_code_is_said_to(arm: Toolbox) -> None:
     body = f"{words(NEON)}{RETURN}  .word 0\n  push {{r4, lr}}\n{words(NEON)}  pop {{r4, pc}}\n"
     found = scanned(arm.shared(Source(body), strip=True))
-    assert [hit.guessed for hit in found.hits(classes.NEON)] == [False, True]
+    assert [hit.guessed for hits in found.hits(classes.NEON) for hit in hits] == [False, True]
 
 
 @pytest.mark.parametrize("value", [0x003F6FB2, 0x01E8AE90], ids=["ldrht", "stlexh"])
@@ -280,5 +281,5 @@ def test_a_damaged_file_is_scanned_or_refused(arm: Toolbox) -> None:
         except BrokenElf:
             continue
         assert 0 <= found.coverage <= 1
-        for hit in found.hits(classes.ALL):
+        for hit in chain.from_iterable(found.hits(classes.ALL)):
             assert found.names.symbol(hit) is not None

@@ -21,6 +21,9 @@ import struct
 from bisect import bisect_left
 from functools import cached_property
 
+import numpy as np
+
+from crosspi.audit.code.found import Hits
 from crosspi.audit.elf.file import Elf
 from crosspi.audit.elf.format import ET_REL
 
@@ -116,6 +119,14 @@ class Choices:
             if at < len(places) and places[at] <= addr + before:
                 return True
         return False
+
+    def candidates(self, hits: Hits) -> list[int]:
+        """Which of some instructions there may be a reason for."""
+        pieces = np.isin(hits.words, list(_PIECES))
+        if self._go:
+            for mask, value in _GO_CHOOSES:
+                pieces |= hits.words & np.uint32(mask) == value
+        return np.flatnonzero(pieces & ~hits.thumb).tolist()
 
     def reason(self, addr: int, *, thumb: bool) -> str:
         """Why an instruction only runs where the CPU has it, or '' where nothing is known."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
@@ -33,12 +34,16 @@ from crosspi.audit.elf.format import (
     STT_FUNC,
     STT_GNU_IFUNC,
 )
+from crosspi.audit.spool import giving_back
 
 _PUSH_LR_16 = 0xB500
 _THUMB_TO_ARM = 0x46C04778  # bx pc; nop: the head of a PLT entry called from Thumb state
 _ALWAYS = 0xE
 _PADDING = (0, 0xBF00, 0x46C0)
 _FILLER = 0xD4D4D4D4  # lld: between PLT entries and at the end of executable segments
+
+# How much is looked at before memory is given back, and how many functions are remembered.
+_STRIDE, _STRETCHES, _REMEMBERED = 1 << 20, 1 << 13, 1 << 16
 
 _NO_RETURN = re.compile(
     r"abort|_*exit|quick_exit|pthread_exit|(__sig|_)*longjmp(_chk)?|__stack_chk_fail|__assert\w*"
@@ -55,14 +60,14 @@ class Tracer:
         self.may_be_thumb = thumb
         self.spaces = spaces
         self._starts = [space.code.addr for space in spaces]
-        self._level = 0
-        self._pending: list[tuple[int, bool]] = []
+        self._level = self._followed = 0
+        self._pending: list[int] = []  # twice the address, plus 1 in Thumb state
         self._computed: set[int] = set()
         self._got = elf.dyn(DT_PLTGOT)
         self._slots = self._plt_slots()
         self._no_return: dict[int, bool] = {}
         # Real tables are marked as data when they are read: one is hardly read twice.
-        self._table_entries = 2 * sum(len(space.marks) for space in spaces)
+        self._table_entries = 2 * sum(space.size for space in spaces)
 
     def run(self) -> None:
         """The whole file: sure entry points first, then guesses from better to worse."""
@@ -147,29 +152,31 @@ class Tracer:
 
     def _mark_fillers(self, space: Space) -> None:
         """What a linker fills gaps with is data where nothing leads to it."""
-        fillers = np.flatnonzero(np.frombuffer(space.words, np.uint32) == _FILLER)
-        low = 2 * fillers + (space.first_word - space.code.addr >> 1)
-        marks = np.frombuffer(space.marks, np.uint8)
-        low = low[(marks[low] == UNKNOWN) & (marks[low + 1] == UNKNOWN)]
-        marks[low] = marks[low + 1] = DATA
+        words, marks = np.frombuffer(space.words, np.uint32), np.frombuffer(space.marks, np.uint8)
+        shift = space.first_word - space.code.addr >> 1
+        for part in giving_back(chunks(len(words)), space.code.data, space.marks):
+            fillers = np.flatnonzero(words[part] == _FILLER) + part.start
+            low = 2 * fillers + shift
+            low = low[(marks[low] == UNKNOWN) & (marks[low + 1] == UNKNOWN)]
+            marks[low] = marks[low + 1] = DATA
 
     def _search_gaps(self, space: Space) -> None:
         """Function starts in what is still unknown."""
-        marks, base, at = space.marks, space.code.addr, 0
+        marks, base, count, at = space.marks, space.code.addr, space.size, 0
         candidates = self._function_starts(space)
-        while (at := marks.find(UNKNOWN, at)) >= 0:
-            while at < len(marks) and not marks[at] and space.halves[at] in _PADDING:
+        while (at := self._next_gap(space, at)) < count:
+            while at < count and not marks[at] and space.halves[at] in _PADDING:
                 at += 1
-            if at >= len(marks) or marks[at]:
+            if at >= count or marks[at]:
                 continue
             if self._begins_a_gap(space, at):
                 start, thumb = at, self.may_be_thumb
             else:
                 following = bisect_left(candidates, 2 * at)
-                code = candidates[following] if following < len(candidates) else 2 * len(marks)
+                code = candidates[following] if following < len(candidates) else 2 * count
                 start, thumb = code >> 1, bool(code & 1)
                 known = KNOWN.search(marks, at, start)
-                if known or start == len(marks):
+                if known or start == count:
                     at = known.start() if known else start
                     continue
             self.push(base + 2 * start, thumb)
@@ -178,12 +185,23 @@ class Tracer:
             if marks[at] == UNKNOWN:
                 at += 1 if thumb else 2
 
+    def _next_gap(self, space: Space, at: int) -> int:
+        """The next halfword of which nothing is known, or the end."""
+        while at < space.size:
+            stop = min(at + _STRIDE, space.size)
+            found = space.marks.find(b"\0", at, stop)
+            if found >= 0:
+                return found
+            space.give_back()
+            at = stop
+        return space.size
+
     def _begins_a_gap(self, space: Space, at: int) -> bool:
         """Whether the first thing in a gap looks like code."""
         addr = space.code.addr + 2 * at
         if self.may_be_thumb:
             return space.halves[at] & 0xFF00 == _PUSH_LR_16
-        if space.marks[at : at + 8].count(UNKNOWN) == 8 and self._plausible_arm(addr):
+        if space.marks[at : at + 8] == bytes(8) and self._plausible_arm(addr):
             # Hardly a function begins with a conditional instruction; a constant may.
             return space.words[(addr - space.first_word) >> 2] >> 28 >= _ALWAYS
         return self._is_short_block(space, addr)
@@ -205,12 +223,12 @@ class Tracer:
                 return True
         return False
 
-    def _function_starts(self, space: Space) -> list[int]:
+    def _function_starts(self, space: Space) -> array[int]:
         """Where functions save their return address: twice the halfword, plus 1 in Thumb state."""
         halves = np.frombuffer(space.halves, np.uint16)
         odd = space.code.addr >> 1 & 1
-        found: list[int] = []
-        for part in chunks(len(halves)):
+        found = array("q")
+        for part in giving_back(chunks(len(halves)), space.code.data):
             some = halves[part.start : part.stop + 1]
             low, high = some[:-1], some[1:]
             arm = np.flatnonzero((high == 0xE92D) & (low & 0xF000 == 0x4000)) + part.start
@@ -218,7 +236,7 @@ class Tracer:
             if self.may_be_thumb:
                 thumb = np.flatnonzero((low == 0xE92D) & (high & 0xF000 == 0x4000)) + part.start
                 starts = np.sort(np.concatenate([starts, 2 * thumb + 1]))
-            found += starts.tolist()
+            found.frombytes(starts.astype(np.int64).tobytes())
         return found
 
     # following
@@ -230,10 +248,10 @@ class Tracer:
         return space if addr - space.code.addr < 2 * len(space.halves) else None
 
     def push(self, addr: int, thumb: bool) -> None:
-        heapq.heappush(self._pending, (addr, thumb))
+        heapq.heappush(self._pending, addr << 1 | thumb)
 
     def goes_first(self, following: int) -> bool:
-        return bool(self._pending) and self._pending[0][0] < following
+        return bool(self._pending) and self._pending[0] < following << 1
 
     def entry_of_table(self) -> bool:
         self._table_entries -= 1
@@ -244,7 +262,12 @@ class Tracer:
 
     def _follow(self) -> None:
         while self._pending:
-            addr, thumb = heapq.heappop(self._pending)
+            self._followed += 1
+            if self._followed % _STRETCHES == 0:
+                for looked_at in self.spaces:
+                    looked_at.give_back()
+            place = heapq.heappop(self._pending)
+            addr, thumb = place >> 1, bool(place & 1)
             space = self._space(addr)
             if space is None or space.marks[(addr - space.code.addr) >> 1] != UNKNOWN:
                 continue
@@ -257,7 +280,7 @@ class Tracer:
         space = self._space(addr)
         if space is not None:
             at = (addr - space.code.addr) >> 1
-            stop = min(at + (size + 1) // 2, len(space.marks))
+            stop = min(at + (size + 1) // 2, space.size)
             space.marks[at:stop] = bytes((DATA,)) * (stop - at)
 
     def constant(self, value: int) -> None:
@@ -289,6 +312,8 @@ class Tracer:
             stub = self.elf.word(target)
             entry = target + 4 if stub == _THUMB_TO_ARM else target
             name = self._slots.get(self._plt_slot(entry), "")
+            if len(self._no_return) > _REMEMBERED:
+                self._no_return.clear()
             ends = self._no_return[target] = bool(_NO_RETURN.fullmatch(name))
         return not ends
 

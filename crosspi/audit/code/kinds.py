@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from crosspi.audit import spool
 from crosspi.audit.code import a32, t32
 from crosspi.audit.code.classes import ALL
 
@@ -78,37 +79,37 @@ _THUMB_16 = np.array([THUMB_NUMBERS.number(half) for half in range(WIDE)] + [0] 
 _THUMB_16 = _THUMB_16.astype(np.uint8)
 
 
-def arm_numbers(words: Words) -> bytes:
+def arm_numbers(words: Words) -> Bytes:
     """The number of each word."""
-    found = np.empty(len(words), np.uint8)
-    for part in chunks(len(words)):
-        some = words[part].astype(np.uint32, copy=False)
-        which = (some >> 20 & 0xFF) | (some >= 0xF0000000).astype(np.uint32) << 8
-        found[part] = ARM_NUMBERS.number_all(some & _ARM_READS[which])
-    return found.tobytes()
+    words = words.astype(np.uint32, copy=False)
+    which = (words >> 20 & 0xFF) | (words >= 0xF0000000).astype(np.uint32) << 8
+    return ARM_NUMBERS.number_all(words & _ARM_READS[which])
 
 
-def thumb_numbers(halves: Halves) -> bytes:
+def thumb_numbers(halves: Halves, following: int | None, first: bool) -> tuple[Bytes, bool]:
     """The number of the instruction at each halfword, 0 where one is the second of two.
 
     A halfword that is not `WIDE` ends an instruction, so what follows it begins one; between
     wide ones the count decides. Only code that begins among such halfwords can see it otherwise.
+
+    Args:
+        halves: some halfwords, at least one.
+        following: the one behind them, or None.
+        first: whether the first of them begins an instruction.
+
+    Returns:
+        The numbers, and whether the following halfword begins an instruction.
     """
-    found = np.empty(len(halves), np.uint8)
-    first = True
-    for part in chunks(len(halves)):
-        some = halves[part]
-        starts, first = thumb_starts(some, None, first)
-        numbers = _THUMB_16[some]
-        numbers[~starts] = 0
-        wide = np.flatnonzero(starts & (some >= WIDE))
-        after = np.minimum(wide + (part.start + 1), len(halves) - 1)
-        words = some[wide].astype(np.uint32) << 16 | halves[after]
-        numbers[wide] = THUMB_NUMBERS.number_all(words & _THUMB_READS[words >> 20])
-        found[part] = numbers
-    if len(halves) and not first:
+    starts, goes_on = thumb_starts(halves, None, first)
+    found = _THUMB_16[halves]
+    found[~starts] = 0
+    wide = np.flatnonzero(starts & (halves >= WIDE))
+    seconds = np.append(halves[1:], np.uint16(following or 0))[wide]
+    words = halves[wide].astype(np.uint32) << 16 | seconds
+    found[wide] = THUMB_NUMBERS.number_all(words & _THUMB_READS[words >> 20])
+    if following is None and not goes_on:
         found[-1] = NOTHING
-    return found.tobytes()
+    return found, goes_on
 
 
 def thumb_starts(halves: Halves, begins: Bools | None, first: bool) -> tuple[Bools, bool]:
@@ -134,4 +135,4 @@ def thumb_starts(halves: Halves, begins: Bools | None, first: bool) -> tuple[Boo
 
 
 def chunks(size: int) -> Iterator[slice]:
-    return (slice(at, at + _CHUNK) for at in range(0, size, _CHUNK))
+    return spool.chunks(size, _CHUNK)

@@ -13,6 +13,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from crosspi.audit.code import a32
 from crosspi.audit.code.kinds import ARM_NUMBERS, THUMB_NUMBERS
 from crosspi.audit.code.spaces import ARM, BEGIN, DATA, THUMB, UNKNOWN, Space
@@ -61,10 +63,10 @@ def mark_mapped(space: Space, marks: Marks, entries: Mapping[int, int]) -> None:
     """Marks a range as its mapping symbols say; what lies before the first stays unknown."""
     code = space.code
     ends = [addr for addr, _ in marks[1:]] + [code.end]
-    entered = UNKNOWN
+    entered, marked = UNKNOWN, np.frombuffer(space.marks, np.uint8, space.size)
     for (start, kind), end in zip(marks, ends, strict=True):
-        first, last = (start - code.addr) >> 1, min((end - code.addr) >> 1, len(space.marks))
-        space.marks[first:last] = bytes((kind,)) * (last - first)
+        first, last = (start - code.addr) >> 1, min((end - code.addr) >> 1, space.size)
+        marked[first:last] = kind
         if kind == DATA:
             _mark_numbers(space, first, last, entries.get(start, entered))
             entered = UNKNOWN

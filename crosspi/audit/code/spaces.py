@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from mmap import mmap
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from crosspi.audit.code import classes, kinds
-from crosspi.audit.code.kinds import ARM_NUMBERS, THUMB_NUMBERS
+from crosspi.audit.code import kinds
+from crosspi.audit.code.kinds import THUMB_NUMBERS
 from crosspi.audit.elf.format import CodeRange
+from crosspi.audit.spool import give_back, giving_back, room
 
 UNKNOWN, ARM, THUMB, DATA = 0, 1, 2, 3
 STATE, GUESSED, BEGIN = 3, 4, 8
@@ -29,10 +33,12 @@ class Space:
     """
 
     code: CodeRange
-    marks: bytearray = field(init=False)
+    marks: mmap = field(init=False)
+    size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.marks = bytearray(len(self.code.data) // 2)
+        self.size = len(self.code.data) // 2
+        self.marks = room(self.size)
 
     @property
     def first_word(self) -> int:
@@ -48,14 +54,37 @@ class Space:
         return _native(self.code.data, "H")
 
     @cached_property
-    def arm(self) -> bytes:
+    def arm(self) -> mmap:
         """The number of each word's meaning in ARM state (`kinds`)."""
-        return kinds.arm_numbers(np.frombuffer(self.words, np.uint32))
+        words = np.frombuffer(self.words, np.uint32)
+        found = room(len(words))
+        numbers = np.frombuffer(found, np.uint8)
+        for part in self._parts(len(words), found):
+            numbers[part] = kinds.arm_numbers(words[part])
+        return found
 
     @cached_property
-    def thumb(self) -> bytes:
+    def thumb(self) -> mmap:
         """The number of each halfword's meaning in Thumb state (`kinds`)."""
-        return kinds.thumb_numbers(np.frombuffer(self.halves, np.uint16))
+        halves = np.frombuffer(self.halves, np.uint16)
+        found, first = room(len(halves)), True
+        numbers = np.frombuffer(found, np.uint8)
+        for part in self._parts(len(halves), found):
+            following = int(halves[part.stop]) if part.stop < len(halves) else None
+            numbers[part], first = kinds.thumb_numbers(halves[part], following, first)
+        return found
+
+    def parts(self) -> Iterator[slice]:
+        """All halfwords, some after the other; the memory of those before is given back."""
+        return self._parts(self.size, self.marks)
+
+    def _parts(self, size: int, *rooms: mmap) -> Iterator[slice]:
+        return giving_back(kinds.chunks(size), self.code.data, *rooms)
+
+    def give_back(self) -> None:
+        """The memory of all that is known of the range: it is in files."""
+        known = vars(self)
+        give_back(self.code.data, self.marks, *(known[n] for n in ("arm", "thumb") if n in known))
 
     def thumb_number(self, at: int) -> int:
         """The number of the instruction at a halfword, wherever instructions are said to begin."""
@@ -71,9 +100,15 @@ class Space:
 
     def count(self, state: int) -> int:
         """How many halfwords are of a state."""
-        return self.marks.count(state) + sum(
-            self.marks.count(state | more) for more in (GUESSED, BEGIN, GUESSED | BEGIN)
-        )
+        return sum(int(self.tally[state | more]) for more in (0, GUESSED, BEGIN, GUESSED | BEGIN))
+
+    @property
+    def tally(self) -> npt.NDArray[np.int64]:
+        """How often there is each mark."""
+        marks, found = np.frombuffer(self.marks, np.uint8, self.size), np.zeros(16, np.int64)
+        for part in self.parts():
+            found += np.bincount(marks[part], minlength=16)
+        return found
 
 
 def _native(data: bytes | memoryview, form: Literal["H", "I"]) -> memoryview:
@@ -84,76 +119,3 @@ def _native(data: bytes | memoryview, form: Literal["H", "I"]) -> memoryview:
         swapped.byteswap()
         return memoryview(swapped)
     return view.cast(form)
-
-
-class Found:
-    """What the marks of a range say: its instructions by the numbers of their meanings."""
-
-    def __init__(self, space: Space) -> None:
-        self.code = space.code
-        self.seen_bytes = 2 * (len(space.marks) - space.marks.count(UNKNOWN))
-        self._marks = np.frombuffer(space.marks, np.uint8)
-        self._shift = (space.first_word - self.code.addr) >> 1
-        self._arm = _arm_numbers(space, self._marks[self._shift :: 2])
-        self._thumb, thumbs = _thumb_numbers(space, self._marks)
-        self.instructions = space.count(ARM) // 2 + thumbs
-
-    def counts(self) -> dict[int, int]:
-        """How often each set of classes occurs."""
-        found: dict[int, int] = {}
-        for numbers, table in ((self._arm, ARM_NUMBERS), (self._thumb, THUMB_NUMBERS)):
-            for number, times in enumerate(np.bincount(numbers, minlength=256).tolist()):
-                meaning = table.meanings[number]
-                if times and meaning > 0 and meaning & classes.ALL:
-                    key = meaning & classes.ALL
-                    found[key] = found.get(key, 0) + times
-        return found
-
-    def hits(self, wanted: int) -> list[tuple[int, int, bool, bool]]:
-        """(address, classes, in Thumb state, guessed to be code) of the wanted classes."""
-        rows: list[tuple[int, int, bool, bool]] = []
-        for numbers, table, thumb in (
-            (self._arm, ARM_NUMBERS, False),
-            (self._thumb, THUMB_NUMBERS, True),
-        ):
-            what = table.classes()
-            for part in kinds.chunks(len(numbers)):
-                some = what[numbers[part]]
-                places = np.flatnonzero(some & wanted)
-                halves = places + part.start if thumb else 2 * (places + part.start) + self._shift
-                guessed = self._marks[halves] & GUESSED != 0
-                addresses = (self.code.addr + 2 * halves).tolist()
-                for row in zip(addresses, some[places].tolist(), guessed.tolist(), strict=True):
-                    rows.append((row[0], row[1], thumb, row[2]))
-        return sorted(rows)
-
-
-def _arm_numbers(space: Space, marks: kinds.Bytes) -> kinds.Bytes:
-    if not space.count(ARM):
-        return np.zeros(0, np.uint8)
-    found = np.frombuffer(space.arm, np.uint8).copy()
-    found[marks[: len(found)] & STATE != ARM] = 0
-    return found
-
-
-def _thumb_numbers(space: Space, marks: kinds.Bytes) -> tuple[kinds.Bytes, int]:
-    """The numbers where instructions begin, and how many there are."""
-    if not space.count(THUMB):
-        return np.zeros(0, np.uint8), 0
-    found = np.frombuffer(space.thumb, np.uint8).copy()
-    halves = np.frombuffer(space.halves, np.uint16)
-    first, before, count = True, False, 0
-    for part in kinds.chunks(len(found)):
-        mine = marks[part] & STATE == THUMB
-        begins = marks[part] & BEGIN != 0
-        begins[0] |= mine[0] and not before
-        begins[1:] |= mine[1:] & ~mine[:-1]
-        starts, first = kinds.thumb_starts(halves[part], begins, first)
-        starts &= mine
-        before = bool(mine[-1])
-        numbers = found[part]
-        numbers[~starts] = 0
-        for at in np.flatnonzero(starts & (numbers == 0)).tolist():
-            numbers[at] = space.thumb_number(part.start + at)
-        count += int(np.count_nonzero(starts))
-    return found, count

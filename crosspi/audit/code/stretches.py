@@ -64,7 +64,7 @@ class Run:
         """Notes a target, unless it is known already: what other stretches found stays."""
         target &= 0xFFFFFFFF
         place = (target - self.space.code.addr) >> 1
-        if 0 <= place < len(self.space.marks) and self.space.marks[place]:
+        if 0 <= place < self.space.size and self.space.marks[place]:
             if self.start <= target <= source:
                 self.targets.append((source, target, thumb))
             return

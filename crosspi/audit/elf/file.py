@@ -9,6 +9,7 @@ System V gABI (headers, dynamic section), "ELF for the Arm Architecture" (AAELF3
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from functools import cached_property
 from mmap import mmap
 
@@ -72,6 +73,9 @@ from crosspi.audit.elf.format import (
     read_symbols,
     string_at,
 )
+from crosspi.audit.spool import chunks, giving_back
+
+_STRIDE = 16 << 20
 
 
 class Elf:
@@ -92,6 +96,15 @@ class Elf:
         if offset < 0 or size < 0 or offset + size > len(self.data):
             raise BrokenElf(f"a table of {size} bytes at {offset:#x} lies outside the file")
         return self._view[offset : offset + size]
+
+    def find(self, text: str) -> Iterator[int]:
+        """Where a text is in the file."""
+        wanted, size = text.encode(), len(self.data)
+        for part in giving_back(chunks(size, _STRIDE), self.data, after=1):
+            at, stop = part.start, min(part.stop + len(wanted) - 1, size)
+            while (at := self.data.find(wanted, at, stop)) >= 0:
+                yield at
+                at += 1
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -349,6 +362,8 @@ class Elf:
                 for seg in self.segments
                 if seg.type == PT_LOAD and seg.flags & 1 and seg.size
             ]
+        if sum(len(r.data) for r in ranges) > len(self.data):
+            raise BrokenElf("it has more bytes of code than bytes")
         return tuple(sorted(ranges, key=lambda r: (r.addr, r.section)))
 
     @cached_property

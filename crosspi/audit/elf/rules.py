@@ -8,14 +8,18 @@ from mmap import mmap
 from pathlib import PurePosixPath
 from typing import get_args
 
+import numpy as np
+import numpy.typing as npt
+
 from crosspi.audit.code import classes
 from crosspi.audit.code.choices import GOARM_TAGS, goarm
+from crosspi.audit.code.found import Hits
 from crosspi.audit.code.scan import Scan, scan
 from crosspi.audit.elf.attributes import CPU_NAME, VFP_ARGS, Attributes, read_attributes
 from crosspi.audit.elf.file import Elf
 from crosspi.audit.elf.format import EF_ABI_HARD, EF_ABI_SOFT, ET_REL, BrokenElf, read_header
 from crosspi.audit.findings import SEEN, Certainty, FileFacts, Finding, Severity, finding
-from crosspi.audit.law import Law, Promises
+from crosspi.audit.law import Dispatched, Law, Promises
 from crosspi.audit.loading import highest_glibc
 
 COMMON_BUILD_PATHS = ("/work/", "/src/", "/build/")
@@ -209,11 +213,10 @@ def _excused(name: str, result: Scan, law: Law, promises: Promises) -> dict[str,
         for why, number in result.chosen(classes.BITS[kind]).items():
             found.setdefault(why, {})[kind] = number
         covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
-        for hit in result.hits(classes.BITS[kind]) if covers else ():
-            symbol = result.names.symbol(hit)
-            entry = next((entry for entry in covers if entry.covers_symbol(symbol)), None)
-            if entry is not None:
-                found[entry.why][kind] += 1
+        for hits in result.hits(classes.BITS[kind]) if covers else ():
+            promised = _promised(result, hits, covers)
+            for number, entry in enumerate(covers):
+                found[entry.why][kind] += int(np.count_nonzero(promised == number))
     return {
         why: ", ".join(f"{kind} {number}" for kind, number in counts.items())
         for why, counts in found.items()
@@ -231,18 +234,21 @@ def _forbidden(
     covers = [entry for entry in promises.for_file(name) if kind in entry.classes]
     count, guessed, asked, first = 0, 0, 0, None
     symbols: dict[str, None] = {}
-    for hit in result.hits(classes.BITS[kind]):
-        symbol = result.names.symbol(hit)
-        if any(entry.covers_symbol(symbol) for entry in covers):
+    for found in result.hits(classes.BITS[kind]):
+        hits = found.where(_promised(result, found, covers) < 0) if covers else found
+        if not len(hits):
             continue
-        first = first or hit
-        count += 1
-        if kind == "crypto" and result.choices.asked(hit.addr):
-            asked += 1
-        elif hit.guessed:
-            guessed += 1
-        if symbol:
-            symbols[symbol] = None
+        first = first or hits[0]
+        count += len(hits)
+        choices = np.zeros(len(hits), bool)
+        if kind == "crypto":
+            choices = np.array([result.choices.asked(addr) for addr in hits.addresses.tolist()])
+        asked += int(np.count_nonzero(choices))
+        guessed += int(np.count_nonzero(hits.guessed & ~choices))
+        functions, places = np.unique(result.names.functions(hits), return_index=True)
+        for function in functions[np.argsort(places)].tolist():
+            symbols[result.names.name(function)] = None
+    symbols.pop("", None)
     if first is None:
         return None
     named = [_short(symbol) for symbol in symbols]
@@ -261,6 +267,16 @@ def _forbidden(
         doubtful: Certainty = "unproven" if asked else "unclear"
         certainty = "likely" if guessed >= _MANY else doubtful
     return text, where, certainty
+
+
+def _promised(result: Scan, hits: Hits, covers: Sequence[Dispatched]) -> npt.NDArray[np.int64]:
+    """For each instruction, which of the promises covers its function first; -1 for none."""
+    functions, places = np.unique(result.names.functions(hits), return_inverse=True)
+    which = [
+        next((n for n, entry in enumerate(covers) if entry.covers_symbol(symbol)), -1)
+        for symbol in map(result.names.name, functions.tolist())
+    ]
+    return np.array(which, np.int64)[places]
 
 
 def _short(symbol: str) -> str:
@@ -287,7 +303,8 @@ def _check_paths(elf: Elf, name: str, build_paths: Sequence[str], own: bool) -> 
     rest = rb"[\w.][ -~]*" if own else rb"(?:[\w.+@-]+/)*[\w+@-]+\.(?:" + _SOURCES + rb")(?!\w)"
     for prefix in build_paths:
         # A name of its own, not the tail of a longer path or of a URL.
-        match = re.search(rb"(?<![\w.~/$}+-])" + re.escape(prefix.encode()) + rest, elf.data)
+        pattern = re.compile(rb"(?<![\w.~/$}+-])" + re.escape(prefix.encode()) + rest)
+        match = next(filter(None, (pattern.match(elf.data, at) for at in elf.find(prefix))), None)
         if match:
             text = f"it holds the path {match[0][:120].decode('ascii', 'replace')!r}"
             where = f"offset {match.start():#x}"
