@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -12,18 +13,26 @@ from crosspi.data.part import Part, PartSmoke
 from crosspi.data.recipe import Package, Recipe
 from crosspi.data.recipe_data import Product
 from crosspi.data.targets import Cell, PackagedPython, Slot, Toolchain
+from crosspi.prefixes import archive_in
 from crosspi.project import Project, Request
-from crosspi.steps.audit import audit_step, part_audit_step
+from crosspi.steps.archive import archive_step
+from crosspi.steps.audit import audit_step, part_audit_step, prefix_audit_step
 from crosspi.steps.compiling import build_step, compile_step, programs_step
 from crosspi.steps.image import root_image, tools_image
+from crosspi.steps.libraries import Libraries
+from crosspi.steps.linked import linked_step
 from crosspi.steps.part import part_step
 from crosspi.steps.part_smoke import part_smoke_step
+from crosspi.steps.prefix import prefix_step
+from crosspi.steps.program_smoke import program_smoke_step
 from crosspi.steps.python import image_name, packaged_image, python_step
 from crosspi.steps.smoke import smoke_step
 from crosspi.steps.source import source_step
 from crosspi.steps.toolchain import toolchain_step
 from crosspi.steps.wheel import wheel_step
+from crosspi.wheels import wheel_in
 from crosspi.work.plan import Step
+from crosspi.work.store import Entry
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,15 @@ class ProductSteps:
     audit: Step
     smokes: tuple[Step, ...]
     installs: tuple[ProductSteps, ...] = ()
+
+    @property
+    def published(self) -> bool:
+        """Whether it gets into the index: a library is there for other recipes alone."""
+        return self.kind != "library"
+
+    def file(self, made: Entry) -> Path:
+        """The one file of its step's result."""
+        return wheel_in(made.out) if self.kind == "wheel" else archive_in(made.out)
 
     @property
     def goals(self) -> tuple[Step, ...]:
@@ -93,6 +111,8 @@ class Graph:
         for package, cell in request.wanted:
             if isinstance(cell, Cell):
                 self._wheel(package, cell)
+            else:
+                self._prefixed(package, cell.toolchain)
         return list(self._products.values())
 
     def source_steps(self, recipe: Recipe | Part) -> list[Step]:
@@ -196,6 +216,7 @@ class Graph:
             toolchain,
             self._machine,
             self.source_steps(recipe.compiled_once),
+            libraries=self._libraries(recipe, toolchain),
             name=name,
         )
 
@@ -242,13 +263,75 @@ class Graph:
             else None,
             wheels={name: steps.product for name, steps in needs.items()},
             sources=self.source_steps(recipe.as_built),
+            libraries=self._libraries(recipe, cell.toolchain),
         )
         self._products[key] = self._packed(recipe, cell, built, tuple(installs))
         return self._products[key]
 
+    def _libraries(self, recipe: Recipe, toolchain: Toolchain) -> Libraries:
+        """What a recipe is linked with, and what that needs, each after what needs it."""
+        found: dict[str, Step] = {}
+        todo = list(recipe.data.requires.libraries)
+        while todo:
+            name = todo.pop(0)
+            if name not in found:
+                steps = self._prefixed(self._project.recipes.by_name[name], toolchain)
+                found[name] = steps.built
+                todo += steps.recipe.data.requires.libraries
+        return Libraries(found)
+
+    def _prefixed(self, package: Package, toolchain: Toolchain) -> ProductSteps:
+        """The steps of a library or archive; of what is both, those of the archive prove both."""
+        key = (package.name, toolchain.name)
+        if key not in self._products:
+            recipe = package.general
+            built = prefix_step(
+                recipe,
+                self.toolchain(toolchain),
+                toolchain,
+                self._machine,
+                self.source_steps(recipe.compiled_once),
+                compiled=self._compile(package, recipe, toolchain),
+                libraries=self._libraries(recipe, toolchain),
+            )
+            self._products[key] = self._archived(recipe, Slot(toolchain), built)
+        return self._products[key]
+
+    def _archived(self, recipe: Recipe, slot: Slot, built: Step, number: int = 0) -> ProductSteps:
+        archive = "archive" in recipe.data.makes
+        product = archive_step(recipe, slot, built, self._machine, number) if archive else built
+        audit = prefix_audit_step(recipe, slot, product)
+        linked = linked_step(
+            recipe,
+            slot,
+            product,
+            self._machine,
+            toolchain_made=self.toolchain(slot.toolchain),
+            libraries=self._libraries(recipe, slot.toolchain),
+        )
+        system = self.system(self._project.targets.system(slot.toolchain))
+        smokes = tuple(
+            program_smoke_step(
+                recipe,
+                slot,
+                emulated,
+                image=system.image,
+                product=product,
+                linked=linked,
+                proofs=(audit, *system.proofs),
+                engine=self._project.engine,
+                sources=self._project.sources,
+                level=self._level,
+            )
+            for emulated in slot.toolchain.data.emulated
+        )
+        kind: Product = "archive" if archive else "library"
+        return ProductSteps(kind, recipe, slot, built, product, audit, smokes)
+
     def numbered(self, steps: ProductSteps, number: int) -> ProductSteps:
-        """The steps of the same wheel under a build number; 0 stands for none."""
-        assert isinstance(steps.cell, Cell)
+        """The steps of the same product under a build number; 0 stands for none."""
+        if not isinstance(steps.cell, Cell):
+            return self._archived(steps.recipe, steps.cell, steps.built, number)
         return self._packed(steps.recipe, steps.cell, steps.built, steps.installs, number)
 
     def _packed(

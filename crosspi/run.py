@@ -1,4 +1,4 @@
-"""Runs the steps behind a request, and publishes each wheel as soon as it is proven."""
+"""Runs the steps behind a request, and publishes each wheel and archive as soon as it is proven."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from crosspi.index.manifest import manifest
 from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
 from crosspi.steps.audit import REPORT, tools
-from crosspi.wheels import wheel_in
 from crosspi.work.plan import Outcome, Step, closure, execute, explained, first_to_make
 from crosspi.work.store import Entry, Store
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a build came to."""
+    """What a build came to: its products are published, except libraries."""
 
     outcomes: Sequence[Outcome]
     published: Sequence[Path]
     errors: Sequence[CrosspiError]
-    wheels: Sequence[ProductSteps] = ()
+    products: Sequence[ProductSteps] = ()
 
 
 def build(
@@ -40,7 +39,7 @@ def build(
     keep_going: bool = False,
     level: str = "default",
 ) -> Result:
-    """Build, prove and publish the wheels of a request; each as soon as it is proven.
+    """Build, prove and publish the products of a request; each as soon as it is proven.
 
     Errors of steps are in the result, after everything that could be done was done.
 
@@ -53,9 +52,9 @@ def build(
         keep_going=keep_going,
     )
     graph = Graph(project, level=level)
-    wheels = graph.products(request)
-    proven_by = {step.name: steps for steps in wheels for step in steps.smokes}
-    proofs = {step.name: steps for steps in wheels for step in steps.goals[1:]}
+    products = graph.products(request)
+    published_by = {s.name: steps for steps in products if steps.published for s in steps.smokes}
+    proofs = {step.name: steps for steps in products for step in steps.goals[1:]}
     by_name: dict[str, Outcome] = {}
     published, errors = [], []
 
@@ -77,8 +76,8 @@ def build(
                     withdraw_unproven(project, proofs[outcome.step.name], outcome.error)
             yield outcome
 
-    for outcome in run(_goals(wheels), first):
-        steps = proven_by.get(outcome.step.name)
+    for outcome in run(_goals(products), first):
+        steps = published_by.get(outcome.step.name)
         done = [by_name.get(step.name) for step in steps.goals] if steps else []
         if steps is None or any(goal is None or goal.entry is None for goal in done):
             continue
@@ -96,7 +95,7 @@ def build(
         except Exception as error:
             name = f"publish-{steps.product.subject}"
             errors.append(explained(name, error, project.paths.logs / f"{name}.log"))
-    return Result(list(by_name.values()), published, errors, wheels)
+    return Result(list(by_name.values()), published, errors, products)
 
 
 def made_first(
@@ -132,32 +131,34 @@ def carried_out(project: Project, goals: Callable[[], Sequence[Step]]) -> list[O
     return [*first, *others]
 
 
-def _goals(wheels: Sequence[ProductSteps]) -> list[Step]:
-    return [step for steps in wheels for step in steps.goals]
+def _goals(products: Sequence[ProductSteps]) -> list[Step]:
+    return [step for steps in products for step in steps.goals]
 
 
 def _with_number(project: Project, graph: Graph, steps: ProductSteps) -> tuple[ProductSteps, Path]:
-    """The steps of a wheel under the name that it has or gets in the index.
+    """The steps of a product under the name that it has or gets in the index.
 
     Returns:
-        The steps, and the wheel as it was packed without a number.
+        The steps, and the file as it was packed without a number.
     """
     entry = project.store.find(steps.product.kind, steps.product.subject, steps.product.key)
     assert entry is not None, "it was just made"
-    packed = wheel_in(entry.out)
+    packed = steps.file(entry)
     number = build_number(project.paths.dist, packed)
     return (graph.numbered(steps, number) if number else steps), packed
 
 
 def withdraw_unproven(project: Project, steps: ProductSteps, error: CrosspiError) -> None:
-    """Take a published wheel off the index where its audit or smoke test now fails; say so.
+    """Take a published product off the index where its audit or smoke test now fails; say so.
 
-    That the emulator or this machine failed says nothing about the wheel.
+    That the emulator or this machine failed says nothing about it.
     """
+    if not steps.published:
+        return
     entry = project.store.find(steps.product.kind, steps.product.subject, steps.product.key)
     if entry is None or not isinstance(error, AuditError | SmokeError):
         return
-    gone = withdraw(project.paths.dist, wheel_in(entry.out), error.what)
+    gone = withdraw(project.paths.dist, steps.file(entry), error.what)
     if gone is not None:
         project.console.line(f"withdrawn from the index: {gone.name}: {error.what}")
 
@@ -178,16 +179,16 @@ def _publish(
     project: Project,
     steps: ProductSteps,
     packed: Path,
-    wheel_entry: Entry,
+    made: Entry,
     audited: Entry,
     *tested: Entry,
 ) -> Path:
-    """Put a wheel into the index, if it is not there with this very proof; where it lies then."""
+    """Put a product into the index, if it is not there with this very proof; where it lies then."""
     dist = project.paths.dist
-    wheel = wheel_in(wheel_entry.out)
+    file = steps.file(made)
     proof = {step.name: step.key for step in steps.goals}
-    if is_published(dist, wheel, proof):
-        return dist / wheel.name
+    if is_published(dist, file, proof):
+        return dist / file.name
     audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
     smokes = {
         board.name: json.loads((entry.out / "results.json").read_text(encoding="utf-8"))
@@ -198,14 +199,14 @@ def _publish(
     text = manifest(
         steps.recipe,
         steps.cell,
-        wheel,
+        file,
         file_sha256(packed),
         proof,
         proven,
         about,
         _made_with(project, steps),
     )
-    return publish(dist, wheel, text, audit, smokes)
+    return publish(dist, file, text, audit, smokes)
 
 
 def _made_with(project: Project, steps: ProductSteps) -> dict[str, object]:
@@ -223,7 +224,7 @@ def _made_with(project: Project, steps: ProductSteps) -> dict[str, object]:
 
 
 def _costs(steps: ProductSteps, store: Store) -> dict[str, Mapping[str, object]]:
-    """What the steps behind a wheel cost, as far as the store still knows."""
+    """What the steps behind a product cost, as far as the store still knows."""
     costs: dict[str, Mapping[str, object]] = {}
     for step in closure(steps.smokes):
         entry = store.find(step.kind, step.subject, step.key) if step.present is None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,25 @@ class Board(FakeEngine):
 
     def work(self, job: Job, line: Line) -> int:
         targets = {m.target for m in job.mounts}
-        if "/index" in targets:
+        if targets & {"/index", "/data/programs"}:
             return self.smoke(job)
         commands = (host_path(job, "/step") / "commands.json").read_text()
         if self.fails and self.fails in commands:
             line("error: it broke")
             return 1
+        out = host_path(job, "/out")
         if "/python" in targets:
-            (host_path(job, "/out") / "tree").mkdir()
-            (host_path(job, "/out") / "tree" / "made.txt").write_text("x")
+            (out / "tree").mkdir()
+            (out / "tree" / "made.txt").write_text("x")
+        if '"copy": "/work/installed/' in commands:
+            (out / "tree" / "lib").mkdir(parents=True)
+            (out / "tree" / "lib" / "lib.a").write_bytes(b"\x7fELF of a library")
+            (out / "licenses").mkdir()
+        if "pack_archive.py" in commands:
+            name = re.findall(r"/out/([^\"]+)", commands)[0]
+            (out / name).write_bytes(b"packed: " + name.encode())
+        if "link_programs.py" in commands:
+            (out / "use").write_bytes(b"a program")
         pack(job)
         finish(job)
         return 0

@@ -140,21 +140,36 @@ def audit_tree(
     build_paths: Sequence[str] = COMMON_BUILD_PATHS,
     *,
     own: bool = False,
+    archives: bool = False,
 ) -> Report:
-    """The verdict over every ELF file below a folder, e.g. a whole userland."""
+    """The verdict over every ELF file below a folder, e.g. a whole userland.
+
+    Args:
+        root: the folder.
+        law, promises, build_paths, own: as for a wheel.
+        archives: look into static libraries too.
+    """
     if not root.is_dir():
         raise NotAWheelError("there is no such folder", where=str(root), fix="give a folder")
     promises = promises or Promises()
     files = _Files(law, promises, build_paths, own)
-    for path in _elf_files(root):
-        files.elf(path.read_bytes(), path.relative_to(root).as_posix())
+    for path, head in _code_files(root):
+        name = path.relative_to(root).as_posix()
+        if is_elf(head):
+            files.elf(path.read_bytes(), name)
+        elif archives:
+            files.archive(path.read_bytes(), name)
     findings = [*files.findings, *Loader(files.linkages, law, anywhere=True).check()]
     findings += _check_promises(str(root), files.facts, promises)
     return Report(str(root), law.name, "", tuple(files.facts), _ordered(findings))
 
 
-def _elf_files(root: Path) -> Iterator[Path]:
-    """Regular ELF files below a folder, each once however many hard links it has."""
+def _code_files(root: Path) -> Iterator[tuple[Path, bytes]]:
+    """Regular ELF files and static libraries below a folder, each once whatever hard links it has.
+
+    Yields:
+        Each with its first bytes.
+    """
     seen: set[tuple[int, int]] = set()
     for folder, _, names in os.walk(root):
         for name in sorted(names):
@@ -164,8 +179,9 @@ def _elf_files(root: Path) -> Iterator[Path]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with path.open("rb") as stream:
-                if is_elf(stream.read(4)):
-                    yield path
+                head = stream.read(len(ARCHIVE))
+            if is_elf(head) or head == ARCHIVE:
+                yield path, head
 
 
 def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:

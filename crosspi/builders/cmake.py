@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
+from crosspi.builders.context import (
+    INSTALLED,
+    BuildContext,
+    fill_prefix,
+    fill_tree,
+    prepare_sources,
+)
 from crosspi.containers.job import Command
 from crosspi.data.recipe_data import CMakeBuild, Scalar, SmokePrograms
 from crosspi.places import BIN, OUT, RECIPE, WORK
@@ -32,6 +38,41 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
         _configure(build, context, build.python.options),
         _ninja("build", context, build.python.build),
         *fill_tree(context),
+    ]
+
+
+def prefix_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
+    """Build and install all, and fill the tree.
+
+    Where something is compiled for Pythons too, nothing is installed: the work folder is a copy of
+    what `compile_commands` left, and the recipe says which files of it are the product.
+    """
+    if build.compile:
+        return fill_prefix(context, installed=False)
+    options: dict[str, Scalar] = {
+        "CMAKE_INSTALL_PREFIX": context.prefix,
+        # A wheel's modules are shared objects, and static libraries become part of them.
+        "CMAKE_POSITION_INDEPENDENT_CODE": True,
+    }
+    return [
+        *prepare_sources(context),
+        _configure(build, context, options),
+        _ninja("build", context, ()),
+        {
+            "argv": ["cmake", "--install", f"{WORK}/build"],
+            "environment": {"DESTDIR": INSTALLED},
+        },
+        *fill_prefix(context, installed=True),
+    ]
+
+
+def project_commands(context: BuildContext, source: str) -> list[Command]:
+    """Build a project of programs by itself, into the output folder."""
+    build = CMakeBuild(system="cmake", source="")
+    options: dict[str, Scalar] = {"CMAKE_RUNTIME_OUTPUT_DIRECTORY": OUT}
+    return [
+        _configure(build, context, options, source=source, folder="programs"),
+        _ninja("programs", context, ()),
     ]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe, substitute
+from crosspi.data.recipe_data import AddedFile, Licence
 from crosspi.data.targets import Cell, Toolchain
 from crosspi.places import CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
+
+#: Where a prefix is installed, as if it were the root folder (DESTDIR).
+INSTALLED = f"{WORK}/installed"
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class BuildContext:
         jobs: how many compiles run at once; None where commands are only described.
         cell: for which Python, where the build sees one.
         python: the values of `{python:…}`.
+        libraries: those that it is linked with, and those that these need, by name.
     """
 
     recipe: Recipe
@@ -28,6 +33,12 @@ class BuildContext:
     jobs: int | None
     cell: Cell | None = None
     python: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """Where those that are linked with a library find it."""
+        return f"{NEEDS}/{self.recipe.name}"
 
     def source(self, name: str) -> str:
         """Where a source lies: a copy in the work folder if it is patched or written to."""
@@ -53,12 +64,16 @@ class BuildContext:
             "recipe": RECIPE,
             "build": f"{WORK}/build",
             "tree": TREE,
+            "prefix": self.prefix,
             "zig": ZIG,
             "cross_file": CROSS_FILE,
             "version": data.version,
             "jobs": self.jobs_text,
             **{f"source:{name}": self.source(name) for name in data.sources},
-            **{f"need:{name}": f"{NEEDS}/{name}" for name in data.requires.build},
+            **{
+                f"need:{name}": f"{NEEDS}/{name}"
+                for name in (*data.requires.build, *data.requires.libraries)
+            },
             **{f"python:{name}": value for name, value in self.python.items()},
         }
 
@@ -92,16 +107,31 @@ def prepare_sources(context: BuildContext, *, only: Collection[str] | None = Non
 
 def fill_tree(context: BuildContext) -> list[Command]:
     """Put the recipe's own files and licences into the wheel's tree."""
-    commands: list[Command] = []
     wheel = context.recipe.data.wheel
-    for file in wheel.files:
+    return [*_added(context, wheel.files, wheel.licences), {"strip": TREE}]
+
+
+def fill_prefix(context: BuildContext, *, installed: bool) -> list[Command]:
+    """Put what was installed, and the recipe's own files and licences, into a prefix' tree."""
+    prefix = context.recipe.data.prefix
+    return [
+        *([{"copy": f"{INSTALLED}{context.prefix}", "to": TREE}] if installed else []),
+        *_added(context, prefix.files, prefix.licences),
+        {"strip": TREE},
+    ]
+
+
+def _added(
+    context: BuildContext, files: Iterable[AddedFile], licences: Iterable[Licence]
+) -> list[Command]:
+    commands: list[Command] = []
+    for file in files:
         target = f"{TREE}/{context.fill(file.to)}"
         if file.text is not None:
             commands.append({"text": context.fill(file.text), "to": target})
         elif file.source is not None:
             commands.append({"copy": context.fill(file.source), "to": target})
-    for licence in wheel.licences:
+    for licence in licences:
         name = f"{OUT}/licenses/{licence.of}/"
         commands.append({"copy": context.fill(licence.source), "to": name})
-    commands.append({"strip": TREE})
     return commands

@@ -7,6 +7,7 @@ the target's own `_sysconfigdata` (made by `pythons`): no emulator is involved.
 from __future__ import annotations
 
 from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
+from crosspi.builders.libraries import pkg_config_folders, prefixes
 from crosspi.containers.job import Command
 from crosspi.data.recipe_data import Pep517Build, Scalar
 from crosspi.places import BIN, CROSS_FILE, PYTHON, SOURCES, TREE, WORK
@@ -123,6 +124,10 @@ def _cross_file(build: Pep517Build, context: BuildContext) -> str:
         },
         "properties": {"needs_exe_wrapper": True, "pkg_config_libdir": _PKG_CONFIG},
     }
+    if context.libraries:
+        folders = (_PKG_CONFIG, *pkg_config_folders(context.libraries))
+        sections["properties"]["pkg_config_libdir"] = folders
+        sections["built-in options"] = {"cmake_prefix_path": prefixes(context.libraries)}
     for section, values in build.meson.items():
         filled = {n: context.fill(v) if isinstance(v, str) else v for n, v in values.items()}
         sections.setdefault(section, {}).update(filled)

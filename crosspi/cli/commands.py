@@ -21,6 +21,7 @@ from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
 from crosspi.graph import Graph, ProductSteps
 from crosspi.index.manifest import published_manifest
+from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
 from crosspi.project import Project
 from crosspi.reports import build as report
@@ -222,7 +223,7 @@ def list_everything(*, json: bool) -> None:
         targets, recipes = project.targets, project.recipes
         found = listing(project.paths.dist)
         states = {
-            **dict.fromkeys(found.wheels, ""),
+            **dict.fromkeys((*found.wheels, *found.archives), ""),
             **{path: f"withdrawn: {why}" for path, why in found.withdrawn.items()},
             **dict.fromkeys(found.strangers, "not listed: not the file of its manifest, or none"),
         }
@@ -241,7 +242,9 @@ def list_everything(*, json: bool) -> None:
                     "recipes": {
                         p.name: {r.data.pythons: r.data.version for r in p.recipes} for p in recipes
                     },
-                    "wheels": [str(path) for path in built],
+                    "makes": {p.name: p.makes for p in recipes},
+                    "wheels": [str(path) for path in built if not is_archive(path.name)],
+                    "archives": [str(path) for path in built if is_archive(path.name)],
                 }
             )
             return
@@ -274,11 +277,12 @@ def list_everything(*, json: bool) -> None:
         )
         project.console.table(
             "recipes",
-            ("name", "version", "Pythons", "default", "what it is"),
+            ("name", "version", "makes", "Pythons", "default", "what it is"),
             [
                 (
                     package.name,
                     recipe.data.version,
+                    ", ".join(package.makes),
                     recipe.data.pythons,
                     "yes" if package.data.default else "",
                     package.data.summary,
@@ -288,7 +292,7 @@ def list_everything(*, json: bool) -> None:
             ],
         )
         project.console.table(
-            "wheels",
+            "wheels and archives",
             ("file", "size", "state", "proven on"),
             [
                 (
@@ -343,7 +347,9 @@ def shell(target: str, python: str, recipe: str) -> None:
         toolchain = project.targets.toolchain(target)
         package = project.recipes.select([recipe] if recipe else [])[0]
         version = project.targets.python(python).version if python else ""
-        chosen = package.recipe(version) if version else package.recipes[-1]
+        if "wheel" not in package.makes:
+            version = ""  # no Python makes a difference
+        chosen = package.recipe(version) if version else package.general
         if chosen is None:
             raise UsageError(
                 f"{package.name} cannot be built for Python {version}",

@@ -32,7 +32,9 @@ from crosspi.errors import DataError, UsageError, did_you_mean
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
 #: Placeholders without an argument, and what those with one take it from.
-PLAIN_PLACEHOLDERS = frozenset({"recipe", "build", "version", "jobs", "tree", "zig", "cross_file"})
+PLAIN_PLACEHOLDERS = frozenset(
+    {"recipe", "build", "version", "jobs", "tree", "zig", "cross_file", "prefix"}
+)
 PYTHON_VALUES = frozenset({"include", "ext_suffix", "version", "tag"})
 
 

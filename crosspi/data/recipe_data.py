@@ -128,10 +128,22 @@ class SetuptoolsBuild(Model):
     targets: dict[str, SetuptoolsOptions] = {}
 
 
+def _for_make(value: Scalar) -> Scalar:
+    if isinstance(value, str) and set(value) & set("$\n"):
+        raise ValueError("make reads $ as its own, and a line ends a value: give plain text")
+    return value
+
+
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+MakeValue = Annotated[Scalar, AfterValidator(_for_make)]
+MakeTarget = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$")]
+ConfigureArgument = Annotated[str, Field(pattern=r"^--[a-z]")]
+
+
 class MakeOptions(Model):
     """What make is told; those of a target are added to the general ones."""
 
-    variables: dict[str, Scalar] = {}
+    variables: dict[VariableName, MakeValue] = {}
 
 
 class MakeBuild(Model):
@@ -144,17 +156,17 @@ class MakeBuild(Model):
     system: Literal["make"]
     source: str
     folder: InsidePath = "."
-    variables: dict[str, Scalar] = {}
-    build: tuple[str, ...] = ()
-    install: tuple[str, ...] = Field(default=("install",), min_length=1)
+    variables: dict[VariableName, MakeValue] = {}
+    build: tuple[MakeTarget, ...] = ()
+    install: tuple[MakeTarget, ...] = Field(default=("install",), min_length=1)
     targets: dict[str, MakeOptions] = {}
 
 
 class AutotoolsOptions(Model):
     """What configure is told; those of a target are added to the general ones."""
 
-    arguments: tuple[str, ...] = ()
-    variables: dict[str, Scalar] = {}
+    arguments: tuple[ConfigureArgument, ...] = ()
+    variables: dict[VariableName, str] = {}
 
 
 class AutotoolsBuild(Model):
@@ -165,8 +177,8 @@ class AutotoolsBuild(Model):
 
     system: Literal["autotools"]
     source: str
-    arguments: tuple[str, ...] = ()
-    variables: dict[str, Scalar] = {}
+    arguments: tuple[ConfigureArgument, ...] = ()
+    variables: dict[VariableName, str] = {}
     targets: dict[str, AutotoolsOptions] = {}
 
 

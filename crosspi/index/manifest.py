@@ -13,6 +13,7 @@ from crosspi import __version__
 from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Cell, Slot
 from crosspi.files import file_sha256
+from crosspi.index.numbers import is_archive
 from crosspi.wheels import promises_of
 
 
@@ -29,8 +30,8 @@ def manifest(
     """The JSON that is published beside a wheel: what went in, what was found, what it cost.
 
     Args:
-        recipe, cell, wheel: what it is about.
-        packed: the sha256 of the same wheel without a build number.
+        recipe, cell, wheel: what it is about; the file may be an archive.
+        packed: the sha256 of the same file without a build number.
         proof: the keys of the steps that made and proved it.
         proven: when the last of its smoke tests passed.
         steps: what each step cost and found.
@@ -40,7 +41,7 @@ def manifest(
     return (
         json.dumps(
             {
-                "wheel": wheel.name,
+                "archive" if is_archive(wheel.name) else "wheel": wheel.name,
                 "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
                 "size": wheel.stat().st_size,
                 "packed": packed,

@@ -1,4 +1,4 @@
-"""The pages of an index that pip reads (PEP 503, with yanked files by PEP 592)."""
+"""The pages of an index: for pip (PEP 503, yanked files by PEP 592), and one of the archives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from crosspi.files import file_sha256, write_text
 from crosspi.index.manifest import read_manifest
-from crosspi.index.numbers import number, without_number
+from crosspi.index.numbers import is_archive, number, without_number
 
 
 def write_index(root: Path, wheels: Sequence[Path]) -> None:
@@ -35,9 +35,22 @@ def write_index(root: Path, wheels: Sequence[Path]) -> None:
             page.parent.rmdir()
 
 
-def links_to(root: Path, project: str, file: str) -> bool:
-    """Whether a project's page has a link to a file."""
-    page = root / "simple" / project / "index.html"
+def write_archives(root: Path, archives: Sequence[Path]) -> None:
+    """Write the page of the archives that lie in `root`: pip reads it not."""
+    page = root / "archives" / "index.html"
+    links = [
+        f'<a href="../{quote(path.name)}#sha256={_sha256(path)}">{html.escape(path.name)}</a><br>'
+        for path in sorted(archives)
+    ]
+    if links or page.is_file():
+        _write_page(page, "Archives", links)
+
+
+def links_to(root: Path, file: str) -> bool:
+    """Whether the page that a file belongs on has a link to it."""
+    project = canonicalize_name(file.split("-")[0])
+    folder = root / "archives" if is_archive(file) else root / "simple" / project
+    page = folder / "index.html"
     return page.is_file() and f">{html.escape(file)}<" in page.read_text(encoding="utf-8")
 
 
@@ -57,9 +70,12 @@ def _link(wheel: Path, newest: Path) -> str:
     attribute = f' data-requires-python="{html.escape(requires)}"' if requires else ""
     if wheel != newest:
         attribute += f' data-yanked="replaced by build {number(newest.name)}"'
-    sha256 = read_manifest(wheel).get("sha256") or file_sha256(wheel)
-    href = f"../../{quote(wheel.name)}#sha256={sha256}"
+    href = f"../../{quote(wheel.name)}#sha256={_sha256(wheel)}"
     return f'<a href="{href}"{attribute}>{html.escape(wheel.name)}</a><br>'
+
+
+def _sha256(file: Path) -> str:
+    return str(read_manifest(file).get("sha256") or file_sha256(file))
 
 
 def _requires_python(wheel: Path) -> str:

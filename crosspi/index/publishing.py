@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from packaging.utils import canonicalize_name
 
 from crosspi.errors import AuditError, SmokeError, StoreError
 from crosspi.files import file_sha256, write_text
 from crosspi.index.manifest import manifest_of, published_manifest, read_manifest
-from crosspi.index.numbers import number, without_number
-from crosspi.index.pages import links_to, write_index
+from crosspi.index.numbers import ENDINGS, is_archive, number, without_number
+from crosspi.index.pages import links_to, write_archives, write_index
 
 #: The field of a manifest that says why its wheel's proof no longer holds.
 WITHDRAWN = "withdrawn"
@@ -34,18 +33,19 @@ class Listing:
     """What lies in a folder of published wheels.
 
     Attributes:
-        wheels: what is on the pages.
+        wheels, archives: what is on the pages.
         withdrawn: what was, and why it is not any more, by path.
         strangers: files that are not the ones that their manifest is about, or have none.
     """
 
     wheels: Sequence[Path]
+    archives: Sequence[Path]
     withdrawn: Mapping[Path, str]
     strangers: Sequence[Path]
 
 
 def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[str, Any]) -> Path:
-    """Put a wheel into the published index, if its own audit and smoke tests passed.
+    """Put a wheel or archive into the published index, if its own audit and smoke tests passed.
 
     Killed at any moment it leaves the old index or the new one: the file comes first, then the
     manifest without which it is not listed, then the pages.
@@ -101,7 +101,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[
             shutil.copyfile(wheel, partial)
             partial.rename(target)
         write_text(manifest_of(target), manifest)
-        write_index(dist, listing(dist).wheels)
+        _write_pages(dist)
     return target
 
 
@@ -120,11 +120,12 @@ def withdraw(dist: Path, wheel: Path, why: str) -> Path | None:
         return None
     with _locked(dist):
         path = published_as(dist, wheel)
-        if path is None or path not in listing(dist).wheels:
+        found = listing(dist)
+        if path is None or path not in (*found.wheels, *found.archives):
             return None
         text = json.dumps({**read_manifest(path), WITHDRAWN: why}, indent=1, sort_keys=True)
         write_text(manifest_of(path), text + "\n")
-        write_index(dist, listing(dist).wheels)
+        _write_pages(dist)
         return path
 
 
@@ -134,16 +135,23 @@ def listing(dist: Path) -> Listing:
     A file that was changed is known by its size here, and by its hash to whoever downloads it: the
     page names the hash of what was proven.
     """
-    wheels, withdrawn, strangers = [], {}, []
-    for wheel in sorted(dist.glob("*.whl")):
+    listed, withdrawn, strangers = [], {}, []
+    for wheel in sorted(path for ending in ENDINGS for path in dist.glob(f"*{ending}")):
         manifest = read_manifest(wheel)
         if not manifest.get("sha256") or manifest.get("size") != wheel.stat().st_size:
             strangers.append(wheel)
         elif why := manifest.get(WITHDRAWN):
             withdrawn[wheel] = str(why)
         else:
-            wheels.append(wheel)
-    return Listing(wheels, withdrawn, strangers)
+            listed.append(wheel)
+    archives = [path for path in listed if is_archive(path.name)]
+    return Listing([p for p in listed if p not in archives], archives, withdrawn, strangers)
+
+
+def _write_pages(dist: Path) -> None:
+    found = listing(dist)
+    write_index(dist, found.wheels)
+    write_archives(dist, found.archives)
 
 
 def published_as(dist: Path, wheel: Path) -> Path | None:
@@ -170,18 +178,16 @@ def is_published(dist: Path, wheel: Path, proof: Mapping[str, str]) -> bool:
     if path is None:
         return False
     manifest = published_manifest(path)
-    project = canonicalize_name(wheel.name.split("-")[0])
     return (
-        manifest.get("proof") == proof
-        and WITHDRAWN not in manifest
-        and links_to(dist, project, path.name)
+        manifest.get("proof") == proof and WITHDRAWN not in manifest and links_to(dist, path.name)
     )
 
 
 def _builds(dist: Path, wheel: Path) -> list[Path]:
     """All builds of a wheel's version and tags that were published, also where the file is gone."""
     wanted = without_number(wheel.name)
-    paths = [path.with_suffix("") for path in sorted(dist.glob("*.whl.json"))]
+    found = (path for ending in ENDINGS for path in sorted(dist.glob(f"*{ending}.json")))
+    paths = [path.with_suffix("") for path in found]
     return [path for path in paths if without_number(path.name) == wanted]
 
 

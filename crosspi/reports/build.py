@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from crosspi.console import Console, duration, size
+from crosspi.index.numbers import is_archive
 from crosspi.run import Result
 from crosspi.work.plan import SOURCE, Outcome
 
@@ -21,11 +22,12 @@ def show(console: Console, result: Result, dist: Path) -> None:
         wall = sum(outcome.cost.wall for outcome in fetched)
         rows.insert(0, (f"source ({len(fetched)})", "fetched", duration(wall), "", "", ""))
     console.table("steps", COLUMNS, rows)
-    for wheel in result.published:
-        console.line(f"{wheel}  {size(wheel.stat().st_size)}")
-    if result.published:
+    for file in result.published:
+        console.line(f"{file}  {size(file.stat().st_size)}")
+    wheels = [file for file in result.published if not is_archive(file.name)]
+    if wheels:
         index = (dist / "simple").as_uri()
-        names = " ".join(sorted({wheel.name.split("-")[0] for wheel in result.published}))
+        names = " ".join(sorted({wheel.name.split("-")[0] for wheel in wheels}))
         console.line(f"install:  pip install --extra-index-url {index} {names}")
 
 
@@ -42,7 +44,8 @@ def as_json(result: Result) -> dict[str, object]:
             }
             for outcome in result.outcomes
         ],
-        "wheels": [str(path) for path in result.published],
+        "wheels": [str(path) for path in result.published if not is_archive(path.name)],
+        "archives": [str(path) for path in result.published if is_archive(path.name)],
         "errors": [
             {"kind": type(e).__name__, "exit_code": e.exit_code, "message": str(e)}
             for e in result.errors

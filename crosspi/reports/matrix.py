@@ -31,16 +31,16 @@ class SquareState(StrEnum):
 
 @dataclass(frozen=True)
 class Square:
-    """One wheel of the matrix.
+    """One product of the matrix.
 
     Attributes:
         package, version: what; the version is empty where none serves this Python.
-        python, architecture, boards: for what.
+        python, architecture, boards: for what; a library or archive has no Python.
         verdict: how it ended.
         step: the step that stopped it.
         why: what stopped it.
         cpu: seconds that its own steps cost when they last ran: building, packing, both proofs.
-        wheel: the file's name.
+        file: its name, where it is published.
     """
 
     package: str
@@ -52,7 +52,7 @@ class Square:
     step: str = ""
     why: str = ""
     cpu: float = 0.0
-    wheel: str = ""
+    file: str = ""
 
     @property
     def text(self) -> str:
@@ -84,7 +84,7 @@ def run(
     refusals = {_place(p, c): project.refusal(p, c) for p, c in request.wanted}
     wanted = Request([(p, c) for p, c in request.wanted if not refusals[_place(p, c)]])
     result = build(project, wanted, force=force, keep_going=keep_going, level=level)
-    steps = {(w.recipe.name, w.cell.identifier): w for w in result.wheels}
+    steps = {(w.recipe.name, w.cell.identifier): w for w in result.products}
     outcomes = {outcome.step.name: outcome for outcome in result.outcomes}
     squares = [
         _refused(package, cell, why)
@@ -137,7 +137,7 @@ def _square(steps: ProductSteps, outcomes: Mapping[str, Outcome], store: Store) 
         step=step,
         why=why,
         cpu=round(sum(entry.cost.cpu for entry in entries if entry is not None), 1),
-        wheel=str(entries[1].notes["file"]) if proven and entries[1] is not None else "",
+        file=str(entries[1].notes.get("file", "")) if proven and entries[1] is not None else "",
     )
 
 
@@ -158,7 +158,9 @@ def show(console: Console, matrix: Matrix) -> None:
     columns = list(dict.fromkeys((s.architecture, s.package) for s in matrix.squares))
     rows: dict[str, dict[tuple[str, str], str]] = {}
     for square in matrix.squares:
-        rows.setdefault(square.python, {})[square.architecture, square.package] = square.text
+        rows.setdefault(square.python or "none", {})[square.architecture, square.package] = (
+            square.text
+        )
     console.table(
         "matrix (CPU time of the wheel's own steps)",
         ("Python", *(" ".join(column) for column in columns)),
@@ -195,7 +197,7 @@ def junit(matrix: Matrix) -> str:
             suite,
             "testcase",
             classname=f"matrix.{square.architecture}.{square.package}",
-            name=f"Python {square.python}",
+            name=f"Python {square.python}" if square.python else "no Python",
             time=str(square.cpu),
         )
         message = ": ".join(part for part in (str(square.verdict), square.step, square.why) if part)

@@ -40,6 +40,7 @@ def board_job(
     *,
     level: str,
     install: Install | None = None,
+    script: Path | None = None,
 ) -> Job:
     """The container that plays the board.
 
@@ -50,7 +51,8 @@ def board_job(
         data: the folders that the test sees, by name.
         out: what it writes to.
         level: of the tests.
-        install: nothing where the board itself is tested.
+        install: nothing where the board itself, or what has no Python, is tested.
+        script: the tests; without it the folder's own smoke.py.
     """
     return Job(
         image=image,
@@ -60,13 +62,14 @@ def board_job(
             "file:///index/simple",
             install.requirement if install else "",
             "/crosspi/harness.py",
-            "/recipe/smoke.py",
+            f"/crosspi/{script.name}" if script else "/recipe/smoke.py",
             *(part for name in data for part in ("--data", f"{name}=/data/{name}")),
             *("--out", "/out/results.json", "--level", level),
         ],
         mounts=[
             *([Mount(install.staged, "/index")] if install else []),
             *(Mount(guest, f"/crosspi/{guest.name}") for guest in GUESTS),
+            *([Mount(script, f"/crosspi/{script.name}")] if script else []),
             Mount(folder, "/recipe"),
             Mount(cell.toolchain.cpuinfo(board), "/proc/cpuinfo"),
             Mount(out, "/out", writable=True),

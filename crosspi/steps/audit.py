@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -11,10 +12,13 @@ from pathlib import Path
 import crosspi.audit
 from crosspi.data.part import ROOT, Part
 from crosspi.data.recipe import Recipe
-from crosspi.data.targets import Cell, Toolchain
+from crosspi.data.targets import Cell, Slot, Toolchain
 from crosspi.digests import digest, digest_files
 from crosspi.errors import AuditError
+from crosspi.files import file_sha256
 from crosspi.places import BUILD_PATHS
+from crosspi.prefixes import archive_in
+from crosspi.sources.unpack import unpack
 from crosspi.wheels import promises_of, wheel_in
 from crosspi.work.plan import Step, Workspace
 
@@ -76,6 +80,56 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
         "build paths": digest(BUILD_PATHS),
     }
     return Step("audit", wheel.subject, inputs, (wheel,), act)
+
+
+def prefix_audit_step(recipe: Recipe, slot: Slot, product: Step) -> Step:
+    """The step that holds a library or archive to its target's law: static libraries too."""
+    law = slot.law
+    promises = promises_of(recipe, slot)
+    archive = product.kind == "archive"
+
+    def act(work: Workspace) -> None:
+        from crosspi.audit import audit_tree
+
+        result = work.results[product.name]
+        root, name, file = result / "tree", f"the library {recipe.name}", ""
+        if archive:
+            path = archive_in(result)
+            name = path.name
+            # What was proven is this file, and not the folder that it was packed of.
+            root, file = work.out.parent / "unpacked", file_sha256(path)
+            unpack(path, root)
+        report = replace(
+            audit_tree(root, law, promises, BUILD_PATHS, own=True, archives=True),
+            subject=name,
+            sha256=file,
+        )
+        (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
+        work.log.write_text(report.to_text(), encoding="utf-8")
+        work.notes.update(files=len(report.files), errors=len(report.errors))
+        if not report.files:
+            raise AuditError(
+                f"{name} holds no machine code",
+                where=str(recipe.folder / "recipe.yaml"),
+                fix="see the log of its build: it may have been installed elsewhere",
+            )
+        if not report.ok:
+            raise AuditError(
+                f"{name} breaks the law of {slot.identifier}",
+                where=f"the whole report: {work.log}",
+                why=report.to_text(),
+                fix="the findings name the way out, each its own",
+            )
+        work.line(f"{name}: nothing found")
+
+    inputs = {
+        "law": digest(law.model_dump()),
+        "promises": digest(promises.model_dump()),
+        "code": digest_files(_AUDIT, Path(__file__)),
+        "tools": tools(),
+        "build paths": digest(BUILD_PATHS),
+    }
+    return Step("audit", product.subject, inputs, (product,), act)
 
 
 def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crosspi import places
-from crosspi.builders import cmake, pep517, setuptools
+from crosspi.builders import autotools, cmake, make, pep517, setuptools
 from crosspi.builders.context import BuildContext
 from crosspi.containers.build_machine import (
     SCRATCH,
@@ -25,12 +25,19 @@ from crosspi.data.recipe import Recipe
 from crosspi.data.recipe_data import CMakeBuild
 from crosspi.data.targets import Cell, Toolchain
 from crosspi.digests import digest, digest_files
+from crosspi.steps.libraries import NO_LIBRARIES, Libraries
 from crosspi.steps.toolchain import COMPILE_ENVIRONMENT, TOOLCHAIN_ENVIRONMENT
 from crosspi.work.plan import Step, Workspace
 
-BUILDERS: Mapping[str, ModuleType] = {"cmake": cmake, "pep517": pep517, "setuptools": setuptools}
-#: Where `build_step` finds what `compile_step` left.
-_BEFORE = "/before"
+BUILDERS: Mapping[str, ModuleType] = {
+    "autotools": autotools,
+    "cmake": cmake,
+    "make": make,
+    "pep517": pep517,
+    "setuptools": setuptools,
+}
+#: Where later steps find what `compile_step` left.
+BEFORE = "/before"
 
 
 def compile_step(
@@ -40,6 +47,7 @@ def compile_step(
     machine: BuildMachine,
     sources: Sequence[Step],
     *,
+    libraries: Libraries = NO_LIBRARIES,
     name: str = "",
 ) -> Step | None:
     """The step that compiles what does not see Python, once a toolchain; None if there is none.
@@ -50,11 +58,15 @@ def compile_step(
         recipe: what is compiled.
         toolchain_made, toolchain, machine: with what, and where.
         sources: the steps of its sources.
+        libraries: what it is linked with.
         name: of what is compiled, where variants of a package compile different things.
     """
     builder = BUILDERS[recipe.data.build.system]
     recipe = recipe.compiled_once
-    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
+    context = BuildContext(
+        recipe=recipe, toolchain=toolchain, jobs=machine.jobs, libraries=libraries.names
+    )
+    environment = {**COMPILE_ENVIRONMENT, **libraries.environment}
     commands: list[Command] = builder.compile_commands(recipe.data.build, context)
     if not commands:
         return None
@@ -64,11 +76,12 @@ def compile_step(
             machine,
             work,
             commands=commands,
-            environment=COMPILE_ENVIRONMENT,
+            environment=environment,
             mounts=[
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
                 Mount(recipe.folder, places.RECIPE),
+                *libraries.mounts(work.results),
             ],
             work_is_result=True,
         )
@@ -77,12 +90,10 @@ def compile_step(
     described = builder.compile_commands(recipe.data.build, replace(context, jobs=None))
     inputs = {
         "recipe": digest(described),
-        "files of the recipe": _folder_digest(recipe),
-        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
-        # Which source is called what: the steps of the sources do not know.
-        "sources": _source_digest(recipe),
+        **recipe_inputs(recipe),
+        ROOM: machine.room(environment, Path(__file__)),
     }
-    needs = (machine.image.step, toolchain_made, *sources)
+    needs = (machine.image.step, toolchain_made, *libraries.steps, *sources)
     return Step("compile", f"{name or recipe.name}-{toolchain.name}", inputs, needs, act)
 
 
@@ -97,6 +108,7 @@ def build_step(
     interpreter: Step | None,
     wheels: Mapping[str, Step],
     sources: Sequence[Step],
+    libraries: Libraries = NO_LIBRARIES,
 ) -> Step:
     """The step that makes the tree of a wheel for one Python.
 
@@ -108,9 +120,11 @@ def build_step(
         interpreter: the step of the part whose Python runs the build, if not the machine's own.
         wheels: the wheel steps of the recipes that it needs for building, by name.
         sources: the steps of its sources.
+        libraries: what it is linked with.
     """
     builder = BUILDERS[recipe.data.build.system]
     recipe = recipe.as_built
+    environment = {**TOOLCHAIN_ENVIRONMENT, **libraries.environment}
 
     def commands(python: Mapping[str, str], jobs: int | None) -> list[Command]:
         context = BuildContext(
@@ -119,6 +133,7 @@ def build_step(
             jobs=jobs,
             cell=cell,
             python=python,
+            libraries=libraries.names,
         )
         result: list[Command] = builder.python_commands(recipe.data.build, context)
         return result
@@ -131,12 +146,13 @@ def build_step(
             *source_mounts(recipe.data.sources, recipe.folder, machine),
             Mount(recipe.folder, places.RECIPE),
             Mount(python, places.PYTHON),
+            *libraries.mounts(work.results),
         ]
         first: list[Command] = []
         if compiled is not None:
-            mounts.append(Mount(work.results[compiled.name], _BEFORE))
+            mounts.append(Mount(work.results[compiled.name], BEFORE))
             # Times are kept, so that what is compiled counts as up to date.
-            first.append({"argv": ["cp", "-a", f"{_BEFORE}/.", places.WORK]})
+            first.append({"argv": ["cp", "-a", f"{BEFORE}/.", places.WORK]})
         if interpreter is not None:
             mounts.append(Mount(work.results[interpreter.name], setuptools.BUILD_PYTHON))
         for name, wheel in wheels.items():
@@ -145,7 +161,7 @@ def build_step(
         run_commands(
             machine,
             work,
-            environment=TOOLCHAIN_ENVIRONMENT,
+            environment=environment,
             commands=[*first, *commands(values, machine.jobs)],
             mounts=mounts,
             tmpfs=(places.NEEDS,),
@@ -157,12 +173,11 @@ def build_step(
     symbolic = commands({name: f"<python {name}>" for name in names}, None)
     inputs = {
         "recipe": digest(symbolic),
-        "files of the recipe": _folder_digest(recipe),
-        ROOM: machine.room(TOOLCHAIN_ENVIRONMENT, Path(__file__)),
-        # Which source is called what: the steps of the sources do not know.
-        "sources": _source_digest(recipe),
+        **recipe_inputs(recipe),
+        ROOM: machine.room(environment, Path(__file__)),
     }
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
+    needs += libraries.steps
     needs += [step for step in (compiled, interpreter) if step is not None]
     subject = f"{recipe.name}-{cell.identifier}"
     return Step("build", subject, inputs, tuple(needs), act)
@@ -189,13 +204,13 @@ def programs_step(
             machine,
             work,
             commands=[
-                {"argv": ["cp", "-a", f"{_BEFORE}/.", places.WORK]},
+                {"argv": ["cp", "-a", f"{BEFORE}/.", places.WORK]},
                 *cmake.program_commands(build, programs, context),
             ],
             environment=COMPILE_ENVIRONMENT,
             mounts=[
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
-                Mount(work.results[compiled.name], _BEFORE),
+                Mount(work.results[compiled.name], BEFORE),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
                 Mount(recipe.folder, places.RECIPE),
             ],
@@ -228,11 +243,16 @@ def shell_job(recipe: Recipe, toolchain_folder: Path, machine: BuildMachine, wor
     )
 
 
-def _folder_digest(recipe: Recipe) -> str:
-    """The recipe's files as a step sees them: of its patches only those that it applies."""
+def recipe_inputs(recipe: Recipe) -> dict[str, str]:
+    """What a key knows of a recipe's files and sources, beside the commands that are made of it."""
+    # Of its patches only those that the step applies.
     applied = {recipe.folder / path for paths in recipe.data.patches.values() for path in paths}
     others = set((recipe.folder / "patches").rglob("*")) - applied
-    return folder_digest(recipe.folder, "recipe.yaml", without=others)
+    return {
+        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml", without=others),
+        # Which source is called what: the steps of the sources do not know.
+        "sources": _source_digest(recipe),
+    }
 
 
 def _source_digest(recipe: Recipe) -> str:

@@ -12,7 +12,7 @@ from crosspi.containers.images import Image
 from crosspi.containers.rooms import ROOM, room
 from crosspi.containers.users import give_to_container_user
 from crosspi.data.recipe import Recipe
-from crosspi.data.targets import Cell, EmulatedBoard
+from crosspi.data.targets import Cell, EmulatedBoard, Slot
 from crosspi.digests import digest, digest_files
 from crosspi.index.pages import write_index
 from crosspi.smoke.job import GUESTS, Install, board_job, record, run_on_board
@@ -101,6 +101,13 @@ def test_inputs(folder: Path, cell: Cell, board: EmulatedBoard, image: Image) ->
         "smoke test": digest_files(*script),
         "harness": digest_files(*GUESTS),
         ROOM: room(image, {}),  # the environment is in the code here, and in the board
+        **board_inputs(cell, board, image),
+    }
+
+
+def board_inputs(slot: Slot, board: EmulatedBoard, image: Image) -> dict[str, str]:
+    """What a smoke step's key knows of the board that is played, and of what plays it."""
+    return {
         "emulator": image.emulator,
-        "board": digest_files(cell.toolchain.cpuinfo(board)) + digest(board.model_dump()),
+        "board": digest_files(slot.toolchain.cpuinfo(board)) + digest(board.model_dump()),
     }

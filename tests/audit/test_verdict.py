@@ -287,3 +287,16 @@ def test_cryptography_that_openssl_may_ask_for_is_not_proven(
     _, findings = audit_elf(arm.shared(Source(body, arch="armv7-a", fpu="neon")), MODULE, law)
     found = {item.code: item.certainty for item in findings if item.severity == "error"}
     assert found["isa-crypto"] == found["attr-lies"] == certainty
+
+
+def test_a_tree_may_have_static_libraries(tmp_path: Path) -> None:
+    body = b"\x7fELF, and nothing more"
+    body += b"\n" * (len(body) % 2)
+    header = b"%-16s%-12d%-6d%-6d%-8o%-10d`\n" % (b"one.o/", 0, 0, 0, 0o644, len(body))
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "liba.a").write_bytes(b"!<arch>\n" + header + body)
+    assert audit_tree(tmp_path, V6).ok
+    report = audit_tree(tmp_path, V6, archives=True)
+    assert {(item.code, item.file) for item in report.errors} == {
+        ("elf-broken", "lib/liba.a(one.o)")
+    }

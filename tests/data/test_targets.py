@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from making import PYTHONS, TOOLCHAIN, write_toolchains
 
-from crosspi.data.targets import ANY_CPU, BuiltPython, Cell, PackagedPython, Targets, split_words
+from crosspi.data.targets import (
+    ANY_CPU,
+    BuiltPython,
+    Cell,
+    PackagedPython,
+    Slot,
+    Targets,
+    split_words,
+)
 from crosspi.errors import DataError, UsageError
 from crosspi.smoke.judging import told_cpu_part
 
@@ -279,3 +287,20 @@ def test_the_projects_own_data_loads() -> None:
             assert bool(board.note) == (board.cpu in ANY_CPU), board.name
     names = [b.name for t in targets.toolchains.values() for b in t.data.emulated]
     assert names == ["pi-zero", "pi2", "pi3", "pi4"]
+
+
+def test_the_system_of_what_has_no_python(tmp_path: Path) -> None:
+    targets = Targets.load(write_toolchains(tmp_path))
+    toolchain = targets.toolchain("toy")
+    assert targets.system(toolchain).identifier == "cp311-toy"
+    named = Targets.load(write_toolchains(tmp_path, toolchain=TOOLCHAIN + 'system: "3.9"\n'))
+    assert named.system(named.toolchain("toy")).identifier == "cp39-toy"
+    with pytest.raises(DataError, match="the system of toy is that of a Python that is not known"):
+        Targets.load(write_toolchains(tmp_path, toolchain=TOOLCHAIN + 'system: "3.8"\n'))
+
+
+def test_a_slot_is_an_architecture_and_a_cell_a_python_on_it(tmp_path: Path) -> None:
+    toolchain = Targets.load(write_toolchains(tmp_path)).toolchain("toy")
+    slot = Slot(toolchain)
+    assert slot.identifier == "toy"
+    assert slot.law == toolchain.data.audit

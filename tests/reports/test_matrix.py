@@ -33,12 +33,12 @@ def shown(matrix: Matrix) -> str:
 def test_what_was_built_is_from_the_store_the_next_time(checkout: Path) -> None:
     first = matrix_of(project_at(checkout), "pack", "other")
     assert verdicts(first) == {"pack 3.11": SquareState.BUILT, "other 3.11": SquareState.BUILT}
-    assert first.squares[0].wheel == "pack-1.0-cp311-cp311-linux_toyl.whl"
+    assert first.squares[0].file == "pack-1.0-cp311-cp311-linux_toyl.whl"
     assert first.squares[0].version == "1.0"
     assert not first.errors
     again = matrix_of(project_at(checkout), "pack", "other")
     assert set(verdicts(again).values()) == {SquareState.STORED}
-    assert again.squares[0].wheel == first.squares[0].wheel
+    assert again.squares[0].file == first.squares[0].file
 
 
 def test_one_failure_hides_no_other(checkout: Path) -> None:

@@ -1,0 +1,94 @@
+"""The step that runs the test programs of a library or archive on an emulated board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from crosspi import guests
+from crosspi.containers.engine import Engine
+from crosspi.containers.images import Image
+from crosspi.containers.rooms import ROOM, room
+from crosspi.containers.users import give_to_container_user
+from crosspi.data.recipe import Recipe
+from crosspi.data.targets import EmulatedBoard, Slot
+from crosspi.digests import digest, digest_files
+from crosspi.files import file_sha256
+from crosspi.prefixes import archive_in
+from crosspi.smoke.job import GUESTS, board_job, record, run_on_board
+from crosspi.sources.cache import SourceCache
+from crosspi.steps.smoke import board_inputs
+from crosspi.work.plan import Step, Workspace
+
+_SCRIPT = Path(guests.__file__).parent / "programs.py"
+
+
+def program_smoke_step(
+    recipe: Recipe,
+    slot: Slot,
+    board: EmulatedBoard,
+    *,
+    image: Image,
+    product: Step,
+    linked: Step,
+    proofs: tuple[Step, ...],
+    engine: Callable[[], Engine],
+    sources: SourceCache,
+    level: str = "default",
+) -> Step:
+    """The step that runs programs which are linked with a product.
+
+    Args:
+        recipe, slot: whose, for what.
+        board: one of the architecture's emulated boards.
+        image: its system.
+        product: what is tested.
+        linked: made the programs.
+        proofs: what must have passed before: of the product, and of the board's system.
+        engine, sources: where it runs, where its data comes from.
+        level: of the tests.
+    """
+    seen = recipe.data.smoke.seen(level)
+
+    def act(work: Workspace) -> None:
+        give_to_container_user(work.out)
+        data = {
+            name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
+            for name, folder in seen.items()
+        }
+        data["programs"] = work.results[linked.name]
+        job = board_job(
+            recipe.folder,
+            slot,
+            board,
+            image.tag,
+            data,
+            work.out,
+            level=level,
+            script=_SCRIPT,
+        )
+        results = run_on_board(
+            job,
+            slot,
+            board,
+            engine(),
+            work,
+            minutes=recipe.data.smoke.minutes(level),
+            about=f"the {product.kind}" if product.kind == "archive" else "the library",
+        )
+        if product.kind == "archive":
+            results["sha256"] = file_sha256(archive_in(work.results[product.name]))
+            work.notes["sha256"] = results["sha256"]
+        record(results, recipe.name, slot, board, work)
+
+    inputs = {
+        "harness": digest_files(*GUESTS, _SCRIPT),
+        ROOM: room(image, {}),
+        **board_inputs(slot, board, image),
+        # A program runs in the recipe's folder, and may read what lies in `smoke/`.
+        "smoke test": digest_files(recipe.folder / "smoke"),
+        "level": level,
+        "data": digest({n: (recipe.data.sources[n].digest, folder) for n, folder in seen.items()}),
+    }
+    needs = (image.step, linked, product, *proofs)
+    return Step("smoke", f"{product.subject}-{board.name}", inputs, needs, act)
