@@ -178,7 +178,7 @@ build:
   targets: {{toy: {{variables: {{KERNELS: TOY}}}}}}
 requires: {{libraries: [lib]}}
 prefix:
-  files: [{{text: "v{{version}}\n", to: share/VERSION}}]
+  files: [{{text: "v{{version}}", to: share/VERSION}}]
   licences: [{{of: arc, from: "{{source:arc}}/LICENSE"}}]
   exclude: ["share/man"]
 """
