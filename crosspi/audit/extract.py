@@ -35,7 +35,7 @@ LIBRARIES = (
 def listing(data: bytes, package: str) -> str:
     """What a library exports, by version."""
     found: dict[str, set[str]] = {}
-    for symbol in Elf(data).references:
+    for symbol in Elf(data).references():
         if symbol.defined and symbol.version != "GLIBC_PRIVATE":
             found.setdefault(symbol.version, set()).add(symbol.name)
     lines = [f"# of {package}"]

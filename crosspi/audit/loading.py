@@ -20,6 +20,7 @@ from crosspi.audit.elf.file import Elf
 from crosspi.audit.elf.format import DT_RELR, ET_EXEC, ET_REL, BrokenElf, VersionNeed
 from crosspi.audit.findings import Finding, Severity, finding
 from crosspi.audit.law import Law
+from crosspi.audit.namesets import NameSet
 from crosspi.audit.systems import FEATURES, LOADED, System, system_with
 
 _SHOWN = 3
@@ -53,7 +54,7 @@ class Linkage:
     versions: tuple[VersionNeed, ...]
     relr: bool
     undefined: frozenset[str]
-    exports: frozenset[str]
+    exports: NameSet
 
     @property
     def names(self) -> set[str]:
@@ -66,13 +67,15 @@ def linkage(data: bytes | mmap, name: str) -> Linkage | None:
         elf = Elf(data)
         if not elf.header.is_arm32 or elf.header.kind == ET_REL:
             return None
-        exports = frozenset(r.name for r in elf.references if r.defined)
+        undefined: set[str] = set()
+        modules: set[str] = set()
+        exports = NameSet.of(_exported(elf, modules, undefined))
         old = "init" + PurePosixPath(name).name.split(".")[0]
         return Linkage(
             name=name,
             place=installed(name),
             program=elf.header.kind == ET_EXEC or bool(elf.interpreter),
-            module=any(s.startswith("PyInit_") for s in exports) or old in exports,
+            module=bool(modules) or old in exports,
             static=elf.static,
             soname=elf.soname,
             needed=elf.needed,
@@ -81,13 +84,22 @@ def linkage(data: bytes | mmap, name: str) -> Linkage | None:
             interpreter=PurePosixPath(elf.interpreter).name,
             versions=elf.version_needs,
             relr=elf.dyn(DT_RELR) is not None,
-            undefined=frozenset(
-                r.name for r in elf.references if not (r.defined or r.weak or r.version)
-            ),
+            undefined=frozenset(undefined),
             exports=exports,
         )
     except BrokenElf:
         return None
+
+
+def _exported(elf: Elf, modules: set[str], undefined: set[str]) -> Iterator[str]:
+    """What others may take from a file; the rest of interest is put into the sets meanwhile."""
+    for symbol in elf.references():
+        if symbol.defined:
+            if symbol.name.startswith("PyInit_"):
+                modules.add(symbol.name)
+            yield symbol.name
+        elif not symbol.weak and not symbol.version:
+            undefined.add(symbol.name)
 
 
 def installed(member: str) -> PurePosixPath:
@@ -256,13 +268,13 @@ class Loader:
         board = _exports(self.system, {*process.board, *LOADED})
         if board is None:
             return
-        known = board.union(*(file.exports for file in process.files))
         for file in process.files:
             program = process.files[0].program
             lost = sorted(
                 name
-                for name in file.undefined - known
+                for name in file.undefined - board
                 if program or not name.startswith(("Py", "_Py"))
+                if not any(name in other.exports for other in process.files)
             )
             elsewhere = [n for n in lost if any(n in other.exports for other in self.files)]
             nowhere = [n for n in lost if n not in elsewhere]

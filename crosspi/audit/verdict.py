@@ -100,7 +100,7 @@ def _audit_open_wheel(
         if is_elf(head):
             link = files.elf(wheel.content(member), name)
             if link is not None and name.endswith(".so"):
-                findings += check_suffix(wheel, name, tuple(link.exports), law.soabi)
+                findings += check_suffix(wheel, name, link.exports, law.soabi)
         elif head == ARCHIVE:
             files.archive(wheel.content(member), name)
         else:

@@ -15,7 +15,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -425,7 +425,7 @@ def _check_row(wheel: Wheel, member: zipfile.ZipInfo, digest: str, size: str) ->
 
 
 def check_suffix(
-    wheel: Wheel, member: str, exported: tuple[str, ...], soabi: str
+    wheel: Wheel, member: str, exported: Container[str], soabi: str
 ) -> Iterator[Finding]:
     """An extension module's suffix is one that the wheel's Pythons look for (PEP 3149)."""
     base = PurePosixPath(member).name
@@ -454,7 +454,7 @@ def _abis(tags: frozenset[Tag]) -> str:
 
 
 def _check_init(
-    member: str, module: str, exported: tuple[str, ...], cpythons: set[Tag]
+    member: str, module: str, exported: Container[str], cpythons: set[Tag]
 ) -> Iterator[Finding]:
     """A module of Python 2 exports initNAME, one of Python 3 PyInit_NAME."""
     majors = {tag.interpreter[2:3] for tag in cpythons}

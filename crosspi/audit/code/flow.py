@@ -31,8 +31,6 @@ from crosspi.audit.elf.format import (
     R_ABS32,
     R_JUMP_SLOT,
     R_RELATIVE,
-    STT_FUNC,
-    STT_GNU_IFUNC,
 )
 from crosspi.audit.spool import giving_back
 
@@ -75,7 +73,7 @@ class Tracer:
             self.push(addr & ~1, bool(addr & 1))
         self._follow()
         self._judge_thumb()
-        for addr in self.elf.exidx_functions:
+        for addr in self.elf.exidx_functions.data:
             self._push_guess(addr)
         self._follow()
         while self._computed:
@@ -94,25 +92,23 @@ class Tracer:
     # entry points
 
     def _sure_roots(self) -> list[int]:
-        roots = set(self.elf.start_functions)
-        roots |= {
-            symbol.value
-            for symbol in (*self.elf.dynamic_symbols, *self.elf.symbols)
-            if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
-        }
+        found = [np.array(self.elf.start_functions, np.uint32)]
+        for table in (self.elf.dynamic_symbols, self.elf.symbols):
+            found.append(table.values[table.functions])
         moved = self.elf.relocations
         absolute = moved.addresses[(moved.kinds == R_RELATIVE) | (moved.kinds == R_ABS32)]
         pointers = np.unique(self.elf.words(absolute))
         for space in self.spaces:
             code = space.code
-            roots.update(pointers[(pointers >= code.addr) & (pointers < code.end)].tolist())
-        return sorted(roots)
+            found.append(pointers[(pointers >= code.addr) & (pointers < code.end)])
+        roots: list[int] = np.unique(np.concatenate(found)).tolist()
+        return roots
 
     def _plt_slots(self) -> dict[int, str]:
         symbols, moved = self.elf.dynamic_symbols, self.elf.relocations
         slots = (moved.kinds == R_JUMP_SLOT) & (moved.symbols < len(symbols))
         pairs = zip(moved.addresses[slots].tolist(), moved.symbols[slots].tolist(), strict=True)
-        return {addr: symbols[number].name for addr, number in pairs}
+        return {addr: symbols.name(number) for addr, number in pairs}
 
     def _push_guess(self, addr: int) -> None:
         """An entry point of which the instruction set is not known."""

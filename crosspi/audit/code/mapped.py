@@ -10,23 +10,35 @@ there only the section tells them apart.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from crosspi.audit.code import a32
 from crosspi.audit.code.kinds import ARM_NUMBERS, THUMB_NUMBERS
 from crosspi.audit.code.spaces import ARM, BEGIN, DATA, THUMB, UNKNOWN, Space
 from crosspi.audit.elf.file import Elf
-from crosspi.audit.elf.format import ET_REL, STT_FUNC, STT_GNU_IFUNC
+from crosspi.audit.elf.format import ET_REL
+from crosspi.audit.elf.symbols import SymbolTable
+from crosspi.audit.spool import chunks, giving_back
 
 _LEAVES = a32.BRANCH | a32.INDIRECT | a32.TRAP
 _ARM_NOPS = (0xE320F000, 0xE1A00000)
 _THUMB_NOPS = (0xBF00, 0x46C0, 0x0000, 0xF3AF)
-_KINDS = {"$a": ARM, "$t": THUMB, "$d": DATA}
+_KINDS = {"a": ARM, "t": THUMB, "d": DATA}
+_SOME = 1 << 14
 
-Marks = Sequence[tuple[int, int]]
+
+class Marks(NamedTuple):
+    """Mapping symbols in order: where they are, of what kind, and the function that begins there.
+
+    What a function is, is its instruction set; `UNKNOWN` where none begins.
+    """
+
+    addresses: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.uint8]
+    functions: npt.NDArray[np.uint8]
 
 
 class SymbolMap:
@@ -34,47 +46,64 @@ class SymbolMap:
 
     def __init__(self, elf: Elf) -> None:
         self._by_section = elf.header.kind == ET_REL
-        marks: dict[int, set[tuple[int, int]]] = {}
-        entries: dict[int, dict[int, int]] = {}
-        for symbol in (*elf.symbols, *elf.dynamic_symbols):
-            place = symbol.section if self._by_section else 0
-            kind = _KINDS.get(symbol.name[:2])
-            if kind is not None and (len(symbol.name) == 2 or symbol.name[2] == "."):
-                marks.setdefault(place, set()).add((symbol.value, kind))
-            elif symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined:
-                state = THUMB if symbol.value & 1 else ARM
-                entries.setdefault(place, {})[symbol.value & ~1] = state
-        self._marks = {place: sorted(found) for place, found in marks.items()}
-        self._entries = entries
+        tables = (elf.symbols, elf.dynamic_symbols)
+        kinds = np.concatenate([_kinds(table) for table in tables])
+        functions = np.concatenate([table.functions for table in tables]) & (kinds == UNKNOWN)
+        values = np.concatenate([table.values for table in tables])
+        places = values.astype(np.int64)
+        if self._by_section:
+            places += np.concatenate([table.sections for table in tables]).astype(np.int64) << 32
+        mapping = kinds != UNKNOWN
+        # One of each place and kind, in their order.
+        both = np.unique(places[mapping] << 2 | kinds[mapping])
+        self._places, self._kinds = both >> 2, (both & 3).astype(np.uint8)
+        states = np.where(values[functions] & 1, THUMB, ARM).astype(np.uint8)
+        starts = places[functions] & ~1
+        order = np.argsort(starts, kind="stable")
+        self._starts, self._states = starts[order], states[order]
 
     def marks_of(self, space: Space) -> Marks:
-        """The mapping symbols within a range, in order."""
-        code = space.code
-        marks = self._marks.get(code.section if self._by_section else 0, [])
-        first, last = bisect_left(marks, (code.addr, 0)), bisect_left(marks, (code.end, 0))
-        return marks[first:last]
+        """The mapping symbols within a range."""
+        base = space.code.section << 32 if self._by_section else 0
+        ends = (base + space.code.addr, base + space.code.end)
+        first, last = np.searchsorted(self._places, ends)
+        places = self._places[first:last]
+        # Of several functions at one place the last counts.
+        at = np.searchsorted(self._starts, places, side="right") - 1
+        known = (at >= 0) & (np.append(self._starts, -1)[at] == places)
+        functions = np.where(known, np.append(self._states, UNKNOWN)[at], UNKNOWN)
+        return Marks(places - base, self._kinds[first:last], functions.astype(np.uint8))
 
-    def entries_of(self, space: Space) -> Mapping[int, int]:
-        """The instruction set of each function, by its address."""
-        return self._entries.get(space.code.section if self._by_section else 0, {})
+
+def _kinds(table: SymbolTable) -> npt.NDArray[np.uint8]:
+    """Of each symbol what it says of that place; `UNKNOWN` of one that is no mapping symbol."""
+    found = np.zeros(len(table), np.uint8)
+    first, second, third = (table.letters(place) for place in range(3))
+    mapping = (first == ord("$")) & ((third == 0) | (third == ord(".")))
+    for letter, kind in _KINDS.items():
+        found[mapping & (second == ord(letter))] = kind
+    return found
 
 
-def mark_mapped(space: Space, marks: Marks, entries: Mapping[int, int]) -> None:
+def mark_mapped(space: Space, marks: Marks) -> None:
     """Marks a range as its mapping symbols say; what lies before the first stays unknown."""
     code = space.code
-    ends = [addr for addr, _ in marks[1:]] + [code.end]
+    ends = np.append(marks.addresses[1:], code.end)
     entered, marked = UNKNOWN, np.frombuffer(space.marks, np.uint8, space.size)
-    for (start, kind), end in zip(marks, ends, strict=True):
-        first, last = (start - code.addr) >> 1, min((end - code.addr) >> 1, space.size)
-        marked[first:last] = kind
-        if kind == DATA:
-            _mark_numbers(space, first, last, entries.get(start, entered))
-            entered = UNKNOWN
-        elif first < last:
-            if kind == THUMB:
-                space.marks[first] |= BEGIN
-            goes_on = _goes_on_arm if kind == ARM else _goes_on_thumb
-            entered = kind if goes_on(space, first, last) else UNKNOWN
+    firsts = (marks.addresses - code.addr) >> 1
+    lasts = np.minimum((ends - code.addr) >> 1, space.size)
+    for part in giving_back(chunks(len(firsts), _SOME), code.data, space.marks):
+        columns = (firsts, lasts, marks.kinds, marks.functions)
+        for first, last, kind, function in zip(*(c[part].tolist() for c in columns), strict=True):
+            marked[first:last] = kind
+            if kind == DATA:
+                _mark_numbers(space, first, last, function or entered)
+                entered = UNKNOWN
+            elif first < last:
+                if kind == THUMB:
+                    space.marks[first] |= BEGIN
+                goes_on = _goes_on_arm if kind == ARM else _goes_on_thumb
+                entered = kind if goes_on(space, first, last) else UNKNOWN
 
 
 def _goes_on_arm(space: Space, first: int, last: int) -> bool:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from crosspi.audit.code.found import Hit, Hits
 from crosspi.audit.elf.file import Elf
-from crosspi.audit.elf.format import ET_REL, STT_FUNC, STT_GNU_IFUNC
+from crosspi.audit.elf.format import ET_REL
+from crosspi.audit.elf.symbols import SymbolTable
 
 Places = npt.NDArray[np.int64]
 
@@ -27,17 +28,20 @@ class Names:
         return number if self._elf.header.kind == ET_REL else 0
 
     @cached_property
-    def _functions(self) -> tuple[Places, Places, list[str]]:
-        """Where each begins (below its section's number) and ends, and what it is called."""
-        rows = sorted(
-            (self.section(symbol.section) << 32 | symbol.value & ~1, symbol.size, symbol.name)
-            for symbol in self._elf.symbols or self._elf.dynamic_symbols
-            if symbol.type in (STT_FUNC, STT_GNU_IFUNC) and symbol.defined
-        )
-        starts = np.array([start for start, _, _ in rows], np.int64)
-        sizes = np.array([size for _, size, _ in rows], np.int64)
+    def _table(self) -> SymbolTable:
+        return self._elf.symbols if len(self._elf.symbols) else self._elf.dynamic_symbols
+
+    @cached_property
+    def _functions(self) -> tuple[Places, Places, Places]:
+        """Where each begins (below its section's number) and ends, and its number in the table."""
+        numbers = np.flatnonzero(self._table.functions)
+        starts = (self._table.values[numbers] & ~np.uint32(1)).astype(np.int64)
+        if self._elf.header.kind == ET_REL:
+            starts += self._table.sections[numbers].astype(np.int64) << 32
+        sizes = self._table.sizes[numbers].astype(np.int64)
         ends = np.where(sizes == 0, (starts >> 32) + 1 << 32, starts + sizes)
-        return starts, ends, [name for _, _, name in rows]
+        order = np.lexsort((sizes, starts))
+        return starts[order], ends[order], numbers[order]
 
     def functions(self, hits: Hits) -> Places:
         """The number of the function around each of some instructions, or -1."""
@@ -47,8 +51,14 @@ class Names:
         return np.where((found >= 0) & (places < np.append(ends, 0)[found]), found, -1)
 
     def name(self, function: int) -> str:
-        """What a function is called; '' for none."""
-        return self._functions[2][function] if function >= 0 else ""
+        """What a function is called; '' for none. Of several names the last of the alphabet."""
+        if function < 0:
+            return ""
+        starts, ends, numbers = self._functions
+        first = function
+        while first and (starts[first - 1], ends[first - 1]) == (starts[first], ends[first]):
+            first -= 1
+        return max(self._table.name(int(n)) for n in numbers[first : function + 1])
 
     def symbol(self, hit: Hit) -> str:
         """The name of the function around an instruction, or ''."""

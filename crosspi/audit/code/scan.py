@@ -100,10 +100,10 @@ def scan(elf: Elf, attributes: Attributes | None) -> Scan:
         spaces.append(space)
         result.code_bytes += len(code.data)
         marks = symbols.marks_of(space)
-        if marks:
-            mark_mapped(space, marks, symbols.entries_of(space))
+        if len(marks.kinds):
+            mark_mapped(space, marks)
         # Symbols that call nearly nothing code are not believed.
-        if not marks or 2 * space.count(DATA) > space.size:
+        if not len(marks.kinds) or 2 * space.count(DATA) > space.size:
             unmapped.append(space)
     if unmapped and elf.header.kind != ET_REL:
         result.method = FOLLOWED

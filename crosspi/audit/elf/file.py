@@ -9,8 +9,9 @@ System V gABI (headers, dynamic section), "ELF for the Arm Architecture" (AAELF3
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import repeat
 from mmap import mmap
 
 import numpy as np
@@ -65,14 +66,12 @@ from crosspi.audit.elf.format import (
     Relocations,
     Section,
     Segment,
-    Symbol,
     VersionNeed,
     bounded,
     read_header,
     read_relr,
-    read_symbols,
-    string_at,
 )
+from crosspi.audit.elf.symbols import SymbolTable, string_at
 from crosspi.audit.spool import chunks, giving_back
 
 _STRIDE = 16 << 20
@@ -137,25 +136,35 @@ class Elf:
             struct.unpack("<10I", self.bytes_at(shoff + number * size, 40))
             for number in range(count)
         ]
-        table = self.bytes_at(rows[names][4], rows[names][5]) if names < count else b""
+        place = rows[names][4:6] if names < count else (0, 0)
+        table = self.view_at(*place)
         return tuple(
             Section(string_at(table, row[0]), row[1], row[2], row[3], row[4], row[5], row[6])
             for row in rows
         )
 
     def section_bytes(self, section: Section) -> bytes:
-        return b"" if section.type == SHT_NOBITS else self.bytes_at(section.offset, section.size)
+        return bytes(self.section_view(section))
+
+    def section_view(self, section: Section) -> memoryview:
+        """What is in a section, without a copy of it."""
+        size = 0 if section.type == SHT_NOBITS else section.size
+        return self.view_at(section.offset if size else 0, size)
 
     def find_section(self, kind: int) -> Section | None:
         return next((section for section in self.sections if section.type == kind), None)
 
     def load(self, addr: int, size: int) -> bytes:
         """Bytes by the address at which they are loaded."""
+        return bytes(self.view(addr, size))
+
+    def view(self, addr: int, size: int) -> memoryview:
+        """The same without a copy."""
         for segment in self.segments:
             if segment.type == PT_LOAD and segment.addr <= addr < segment.addr + segment.size:
                 if addr + size > segment.addr + segment.size:
                     break
-                return self.bytes_at(segment.offset + addr - segment.addr, size)
+                return self.view_at(segment.offset + addr - segment.addr, size)
         raise BrokenElf(f"address {addr:#x} (+{size}) is in no segment of the file")
 
     def word(self, addr: int) -> int | None:
@@ -201,9 +210,9 @@ class Elf:
         return next((value for key, value in self.dynamic if key == tag), None)
 
     @cached_property
-    def _dynstr(self) -> bytes:
+    def _dynstr(self) -> memoryview:
         addr, size = self.dyn(DT_STRTAB), self.dyn(DT_STRSZ)
-        return self.load(addr, size) if addr is not None and size else b""
+        return self.view(addr, size) if addr is not None and size else memoryview(b"")
 
     def _dyn_strings(self, tag: int) -> tuple[str, ...]:
         return tuple(string_at(self._dynstr, value) for key, value in self.dynamic if key == tag)
@@ -240,7 +249,7 @@ class Elf:
     def interpreter(self) -> str:
         for segment in self.segments:
             if segment.type == PT_INTERP:
-                return string_at(self.bytes_at(segment.offset, segment.size), 0)
+                return string_at(self.view_at(segment.offset, segment.size), 0)
         return ""
 
     @property
@@ -297,26 +306,27 @@ class Elf:
             addr += following
         return found
 
-    @cached_property
-    def references(self) -> tuple[Reference, ...]:
-        """The dynamic symbols with their versions."""
+    def references(self) -> Iterator[Reference]:
+        """The dynamic symbols with their versions, but those that only the file itself sees."""
         symbols, table = self.dynamic_symbols, self.dyn(DT_VERSYM)
         names = self._own_versions | {number: need.version for number, need in self._version_needs}
-        numbers: tuple[int, ...] = (1,) * len(symbols)
+        numbers: Iterable[int] = repeat(1, len(symbols))
         if table is not None:
-            numbers = struct.unpack(f"<{len(symbols)}H", self.load(table, 2 * len(symbols)))
-        return tuple(
-            Reference(s.name, names.get(n & 0x7FFF, ""), s.defined, s.bind == STB_WEAK)
-            for s, n in zip(symbols, numbers, strict=True)
-            if s.name and s.bind
-        )
+            told = np.frombuffer(self.view(table, 2 * len(symbols)), "<u2")
+            numbers = told.astype(np.uint16).data
+        for symbol, number in zip(symbols, numbers, strict=True):
+            if symbol.name and symbol.bind:
+                version = names.get(number & 0x7FFF, "")
+                weak = symbol.bind == STB_WEAK
+                yield Reference(symbol.name, version, symbol.defined, weak)
 
     @cached_property
-    def dynamic_symbols(self) -> tuple[Symbol, ...]:
+    def dynamic_symbols(self) -> SymbolTable:
         addr = self.dyn(DT_SYMTAB)
         if addr is None:
-            return ()
-        return tuple(read_symbols(self.load(addr, 16 * self._dynsym_count(addr)), self._dynstr))
+            return SymbolTable(memoryview(b""), memoryview(b""))
+        table = self.view(addr, 16 * self._dynsym_count(addr))
+        return SymbolTable(table, self._dynstr)
 
     def _dynsym_count(self, addr: int) -> int:
         for section in self.sections:
@@ -329,22 +339,15 @@ class Elf:
         return bounded((strings - addr) // 16) if strings is not None and strings > addr else 0
 
     @cached_property
-    def symbols(self) -> tuple[Symbol, ...]:
+    def symbols(self) -> SymbolTable:
         """`.symtab`, which a stripped file does not have."""
         section = self.find_section(SHT_SYMTAB)
         if section is None or section.link >= len(self.sections):
-            return ()
+            return SymbolTable(memoryview(b""), memoryview(b""))
         bounded(section.size // 16)
-        names = self.section_bytes(self.sections[section.link])
-        return tuple(read_symbols(self.section_bytes(section), names))
-
-    @property
-    def exported(self) -> tuple[str, ...]:
-        return tuple(symbol.name for symbol in self.dynamic_symbols if symbol.defined)
-
-    @property
-    def undefined(self) -> tuple[str, ...]:
-        return tuple(s.name for s in self.dynamic_symbols if not s.defined and s.name)
+        return SymbolTable(
+            self.section_view(section), self.section_view(self.sections[section.link])
+        )
 
     @cached_property
     def code(self) -> tuple[CodeRange, ...]:
@@ -378,27 +381,23 @@ class Elf:
         addr, length = self.dyn(DT_RELR), self.dyn(DT_RELRSZ)
         if addr is not None and length:
             packed = self.load(addr, bounded(length // 4 * 31) // 31 * 4)
-            relative = np.array(
-                [(at & 0xFFFFFFFF, R_RELATIVE) for at in read_relr(packed)], np.uint32
-            )
-            tables.append(relative.reshape(-1, 2))
+            relative = read_relr(packed)
+            tables.append(np.stack([relative, np.full_like(relative, R_RELATIVE)], axis=1))
         table = np.concatenate(tables)
         kinds = (table[:, 1] & 0xFF).astype(np.uint32)
         return Relocations(table[:, 0], kinds, (table[:, 1] >> 8).astype(np.uint32))
 
-    @cached_property
-    def exidx_functions(self) -> tuple[int, ...]:
+    @property
+    def exidx_functions(self) -> npt.NDArray[np.uint32]:
         """Function starts named by the unwind index (EHABI §5: prel31, without the Thumb bit)."""
         table = next((s for s in self.segments if s.type == PT_EXIDX), None)
         if table is None:
-            return ()
-        found = []
-        rows = self.bytes_at(table.offset, table.size // 8 * 8)
-        for number, (first, _) in enumerate(struct.iter_unpack("<II", rows)):
-            offset = first & 0x7FFFFFFF
-            offset -= (offset & 0x40000000) << 1
-            found.append((table.addr + 8 * number + offset) & 0xFFFFFFFF)
-        return tuple(found)
+            return np.zeros(0, np.uint32)
+        rows = np.frombuffer(self.view_at(table.offset, table.size // 8 * 8), "<u4")[::2]
+        offsets = (rows & 0x7FFFFFFF).astype(np.int64)
+        offsets -= (offsets & 0x40000000) << 1
+        found = table.addr + 8 * np.arange(len(rows)) + offsets
+        return (found & 0xFFFFFFFF).astype(np.uint32)
 
     @cached_property
     def start_functions(self) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ flags, relocations).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from typing import NamedTuple
@@ -99,19 +98,6 @@ class Segment:
     size: int
 
 
-class Symbol(NamedTuple):
-    name: str
-    value: int
-    size: int
-    type: int
-    bind: int
-    section: int
-
-    @property
-    def defined(self) -> bool:
-        return self.section != 0
-
-
 @dataclass(frozen=True, slots=True)
 class VersionNeed:
     """One symbol version that the file wants from a library, e.g. GLIBC_2.28 of libc.so.6."""
@@ -170,35 +156,25 @@ def read_header(data: bytes | mmap) -> Header:
     return Header(bits, little, kind, machine, flags, entry)
 
 
-def string_at(table: bytes, start: int) -> str:
-    end = table.find(b"\0", start)
-    if start >= len(table) or end < 0:
-        return ""
-    return table[start:end].decode("utf-8", "replace")
-
-
 def bounded(count: int) -> int:
     if count > MAX_ENTRIES:
         raise BrokenElf(f"a table of {count} entries")
     return count
 
 
-def read_symbols(table: bytes, names: bytes) -> Iterator[Symbol]:
-    for name, value, size, info, _other, section in struct.iter_unpack(
-        "<IIIBBH", table[: len(table) // 16 * 16]
-    ):
-        yield Symbol(string_at(names, name), value, size, info & 15, info >> 4, section)
+def read_relr(table: bytes) -> npt.NDArray[np.uint32]:
+    """Addresses of a packed table of relative relocations (gABI, SHT_RELR).
 
-
-def read_relr(table: bytes) -> Iterator[int]:
-    """Addresses of a packed table of relative relocations (gABI, SHT_RELR)."""
-    at = 0
-    for (entry,) in struct.iter_unpack("<I", table):
-        if not entry & 1:
-            yield entry
-            at = entry + 4
-            continue
-        for bit in range(31):
-            if entry >> (bit + 1) & 1:
-                yield at + 4 * bit
-        at += 31 * 4
+    An even entry is an address; an odd one says, bit by bit, which of the 31 words that follow
+    what was said before are addresses too.
+    """
+    entries = np.frombuffer(table, "<u4")
+    places, even = np.arange(len(entries)), entries & 1 == 0
+    last = np.maximum.accumulate(np.where(even, places, -1))
+    behind = np.where(last < 0, 0, entries[last].astype(np.int64) + 4)
+    first = behind + 124 * (places - last - 1)
+    bits = entries[:, None] >> np.arange(1, 32, dtype=np.uint32) & 1 != 0
+    bits[even] = False
+    told = first[:, None] + 4 * np.arange(31)
+    found = np.concatenate([entries[even], (told[bits] & 0xFFFFFFFF).astype(np.uint32)])
+    return np.sort(found)
