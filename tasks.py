@@ -150,6 +150,17 @@ def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool 
     commands.fetch(recipe or (), offline=offline)
 
 
+@task(
+    optional=["tools"],
+    help={"tools": "renew the locks of build tools: of this name, or of all"},
+)
+def track(_context: Context, tools: str | bool = "") -> None:
+    """Write locks and pins from what the origins have: invoke track --tools meson"""
+    from crosspi.cli import commands
+
+    commands.track_tools([] if tools is True else [str(tools)])
+
+
 @task(name="list", help={"json": RUNNING["json"]})
 def list_(_context: Context, json: bool = False) -> None:
     """Show targets, Pythons, recipes, and the wheels that are built: invoke list"""

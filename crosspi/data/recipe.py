@@ -27,6 +27,7 @@ from crosspi.data.recipe_data import (
 )
 from crosspi.data.relations import check_relations
 from crosspi.data.source import ALLOW_UNPINNED, Source
+from crosspi.data.tool_sets import ToolSets
 from crosspi.data.variants import FIELD, documents
 from crosspi.errors import DataError, UsageError, did_you_mean
 
@@ -35,6 +36,8 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
 PLAIN_PLACEHOLDERS = frozenset(
     {"recipe", "build", "version", "jobs", "tree", "zig", "cross_file", "prefix"}
 )
+#: The folder of `recipes/` with the locks of build tools.
+TOOL_SETS = "tools"
 PYTHON_VALUES = frozenset({"include", "ext_suffix", "version", "tag"})
 
 
@@ -162,22 +165,27 @@ class Package:
         return "it supports " + " and ".join(r.data.pythons for r in self.recipes)
 
     @classmethod
-    def load(cls, folder: Path, *, unpinned: bool = False) -> Package:
+    def load(
+        cls, folder: Path, *, unpinned: bool = False, tools: ToolSets | None = None
+    ) -> Package:
         """Read `folder/recipe.yaml`.
 
         Args:
             folder: the package's folder.
+            tools: the tool sets; those beside the folder, if none are given.
             unpinned: let sources pass that have no hash yet, to fetch them.
 
         Raises:
             DataError: with all of the file's faults.
         """
         whole = Document.read(folder / "recipe.yaml")
+        tools = tools or ToolSets(folder.parent / TOOL_SETS)
         recipes: list[Recipe] = []
         for _, document in documents(whole, last="pythons"):
-            data = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
+            written = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
+            data = tools.applied(written)
             recipe = Recipe(folder=folder, data=data)
-            faults = list(_faults(recipe))
+            faults = [Fault(*found) for found in tools.unknown(written)] + list(_faults(recipe))
             if recipes and data.makes != recipes[0].data.makes:
                 faults.append(Fault(("makes",), "all variants of a file make the same"))
             if faults:
@@ -209,9 +217,10 @@ class Recipes:
             DataError: with the faults of every wrong file.
         """
         packages, errors = {}, []
+        tools = ToolSets(folder / TOOL_SETS)
         for path in sorted(folder.glob("*/recipe.yaml")):
             try:
-                package = Package.load(path.parent, unpinned=unpinned)
+                package = Package.load(path.parent, unpinned=unpinned, tools=tools)
             except DataError as error:
                 errors.append(error)
                 continue
@@ -292,8 +301,9 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
         named += [(("build", "writable", i), n) for i, n in enumerate(data.build.writable)]
         alone = python_alone(data)
         named += [(("build", "python", "sources", i), n) for i, n in enumerate(alone)]
-    elif isinstance(data.build, Pep517Build | SetuptoolsBuild):
-        named += [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
+    if isinstance(data.build, Pep517Build | SetuptoolsBuild):
+        tools = [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
+        named += [(place, n) for place, n in tools if n in data.sources]
     named += [(("patches", n), n) for n in data.patches]
     programs = data.smoke.full_programs
     if programs is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from crosspi.audit.law import Promises
 from crosspi.data.document import Model
@@ -42,6 +42,18 @@ VersionText = Annotated[str, AfterValidator(_version)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 RequirementText = Annotated[str, AfterValidator(_requirement)]
 Scalar = str | bool | int
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+#: Names, of which one may stand alone.
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 
 
 class CMakeOptions(Model):
@@ -90,13 +102,14 @@ class Pep517Options(Model):
 class Pep517Build(Model):
     """A build backend of PEP 517: meson-python or setuptools.
 
-    `tools` names sources that are wheels, installed for the build. `meson` is written into the
+    `tools` names tool sets (`recipes/tools/`), or sources that are wheels: they are installed for
+    the build. `meson` is written into the
     cross file's sections.
     """
 
     system: Literal["pep517"]
     source: str
-    tools: tuple[str, ...] = ()
+    tools: Names = ()
     settings: dict[str, tuple[Scalar, ...]] = {}
     environment: dict[str, str] = {}
     meson: dict[str, dict[str, Scalar | tuple[str, ...]]] = {}
@@ -114,14 +127,15 @@ class SetuptoolsBuild(Model):
     """`setup.py` of setuptools or distutils, from the time before PEP 517.
 
     `python` names the part with the Python that runs it, on the build machine; without it, the
-    machine's own does. `tools` names sources that are wheels, put on its path. `arguments` are
+    machine's own does. `tools` names tool sets, or sources that are wheels: they are put on its
+    path. `arguments` are
     those of the command `build`.
     """
 
     system: Literal["setuptools"]
     source: str
     python: str = ""
-    tools: tuple[str, ...] = ()
+    tools: Names = ()
     arguments: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     environment: dict[str, str] = {}
@@ -257,11 +271,13 @@ class SmokePrograms(Model):
 class Smoke(Model):
     """How the smoke test runs: the sources that it sees (name → folder inside), its limits.
 
-    The sources of `full_data` and the programs are for the level full alone: no build sees them.
+    What is `full_` is for the level full alone, and no build sees it. The unpacked wheels of the
+    tool sets of `full_tools` are found by `case.tools()`.
     """
 
     data: dict[str, InsidePath] = {}
     full_data: dict[str, InsidePath] = {}
+    full_tools: Names = ()
     full_programs: SmokePrograms | None = None
     timeout_minutes: int = Field(default=15, ge=1, le=240)
     full_timeout_minutes: int = Field(default=120, ge=1, le=1440)

@@ -12,8 +12,7 @@ This one file is all that the board needs beside the wheels: standard library on
 
 SMOKE.PY is a plain module. Each function `test_*` takes one argument, a `Case`, and is run in the
 order of definition. `test_x.level = 'full'` keeps a test out of the default level. A folder
-`smoke/` beside SMOKE.PY is put on `sys.path`: modules and data that recorders share with the tests
-lie there.
+`smoke/` beside SMOKE.PY is put on `sys.path`, for what recorders share with the tests.
 
 Each test has a limit of its own: `test_x.seconds`, else SMOKE.PY's `TEST_SECONDS`, else that of the
 level. A test over its limit is ended by SIGALRM, whose action is the system's: it works where a
@@ -84,6 +83,10 @@ class Case(object):
             raise LookupError('no data folder %r was given to the harness (given: %s)'
                               % (name, ', '.join(sorted(self._data)) or 'none'))
         return os.path.join(self._data[name], *parts)
+
+    def tools(self):
+        """The unpacked wheels of the recipe's tool sets for tests, to be laid on a path."""
+        return [self._data[name] for name in sorted(self._data) if name[:5] == 'tool-']
 
     def note(self, key, value):
         """Records a fact for the report."""

@@ -776,21 +776,9 @@ test_large_products.level = 'full'
 
 # ---- Level full: numpy's own tests ---------------------------------------------------------------
 
-# The sources of the recipe that are laid on pytest's path; which of them there are depends on Python.
-PYTEST = ('atomicwrites', 'attrs', 'exceptiongroup', 'funcsigs', 'hypothesis',
-          'importlib-metadata', 'iniconfig', 'more-itertools', 'pluggy', 'py', 'pygments',
-          'pytest', 'pytest-packaging', 'pytest-setuptools', 'six', 'sortedcontainers', 'tomli',
-          'typing-extensions', 'zipp')
-
-
 def run_own_tests(case, *parts):
     """Runs tests that numpy's wheel brings along, in a process of their own; notes their counts."""
-    path = []
-    for name in PYTEST:
-        try:
-            path.append(case.data(name))
-        except LookupError:
-            pass
+    path = case.tools()
     if not any(os.path.isfile(os.path.join(folder, 'pytest.py')) or
                os.path.isdir(os.path.join(folder, 'pytest')) for folder in path):
         case.skip('the recipe has no pytest for this Python')

@@ -136,7 +136,7 @@ def test_smoke_data_comes_from_a_source(tmp_path: Path) -> None:
 
 def test_tools_of_a_pep517_build_are_sources(tmp_path: Path) -> None:
     (found,) = faults(tmp_path, PEP517.replace("tools: [tool]", "tools: [tol]"))
-    assert "build.tools[0]: no source 'tol'; did you mean tool" in found
+    assert "build.tools[0]: no tool set or source 'tol'; did you mean tool" in found
 
 
 def test_a_key_twice_and_an_absent_file(tmp_path: Path) -> None:
