@@ -300,7 +300,7 @@ class Graph:
     def _archived(self, recipe: Recipe, slot: Slot, built: Step, number: int = 0) -> ProductSteps:
         archive = "archive" in recipe.data.makes
         product = archive_step(recipe, slot, built, self._machine, number) if archive else built
-        audit = prefix_audit_step(recipe, slot, product)
+        audit = prefix_audit_step(recipe, slot, product, self._project.paths.audits)
         linked = linked_step(
             recipe,
             slot,
@@ -344,7 +344,7 @@ class Graph:
     ) -> ProductSteps:
         system = self.system(cell)
         wheel = wheel_step(recipe, cell, built, self._machine, number)
-        audit = audit_step(recipe, cell, wheel)
+        audit = audit_step(recipe, cell, wheel, self._project.paths.audits)
         programs = self._programs(
             self._project.recipes.by_name[recipe.name], recipe, cell.toolchain
         )

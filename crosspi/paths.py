@@ -63,5 +63,10 @@ class Paths:
         return self.cache / "store"
 
     @property
+    def audits(self) -> Path:
+        """What the audit found in single files."""
+        return self.cache / "audits"
+
+    @property
     def logs(self) -> Path:
         return self.cache / "logs"

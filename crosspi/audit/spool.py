@@ -6,10 +6,12 @@ given back at any time: it is read again where it is needed again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from mmap import ACCESS_READ, MADV_DONTNEED, mmap
+from pathlib import Path
 
 IN_MEMORY = 4 << 20
 
@@ -20,6 +22,12 @@ def keep(blocks: Iterable[bytes]) -> mmap:
         for block in blocks:
             file.write(block)
         file.flush()
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+
+
+def mapped(path: Path) -> mmap:
+    """The bytes of a file that is not empty, to be read."""
+    with path.open("rb") as file:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
@@ -55,3 +63,11 @@ def giving_back(
         if number % after == 0:
             give_back(*mapped)
     give_back(*mapped)
+
+
+def sha256_of(data: bytes | mmap) -> str:
+    """The sha256 of some bytes, in hexadecimal."""
+    real = hashlib.sha256()
+    for part in giving_back(chunks(len(data), IN_MEMORY), data, after=4):
+        real.update(data[part])
+    return real.hexdigest()

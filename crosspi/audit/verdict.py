@@ -6,19 +6,19 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from mmap import mmap
 from pathlib import Path
 
 from packaging.version import Version
 
-from crosspi.audit.archives import MAGIC as ARCHIVE
-from crosspi.audit.archives import members
-from crosspi.audit.elf.format import BrokenElf, is_elf
-from crosspi.audit.elf.rules import COMMON_BUILD_PATHS, audit_elf
+from crosspi.audit.elf.format import is_elf
+from crosspi.audit.elf.rules import COMMON_BUILD_PATHS
+from crosspi.audit.examined import HEAD, Terms, examine, has_code
 from crosspi.audit.findings import FileFacts, Finding, Report, Severity, finding
 from crosspi.audit.law import Law, Promises
-from crosspi.audit.loading import Linkage, Loader, linkage
+from crosspi.audit.loading import Linkage, Loader
+from crosspi.audit.memory import Memory
+from crosspi.audit.spool import mapped, sha256_of
 from crosspi.audit.wheelfile import Wheel, check_suffix, check_wheel, open_wheel
 from crosspi.errors import NotAWheelError
 
@@ -40,6 +40,7 @@ def audit_wheel(
     build_paths: Sequence[str] = COMMON_BUILD_PATHS,
     *,
     own: bool = False,
+    memory: Memory | None = None,
 ) -> Report:
     """The verdict over a wheel; raises NotAWheelError where there is no wheel to judge.
 
@@ -49,60 +50,53 @@ def audit_wheel(
         promises: what its recipe declares.
         build_paths: folders whose names must not be in its files.
         own: it is of our own making: what is our policy and no law is asked too.
+        memory: what was found in such files before; none: all are examined.
     """
     wheel = open_wheel(path)
     with wheel.archive:
-        return _audit_open_wheel(wheel, law, promises or Promises(), build_paths, own)
+        law_of_name = _honest_floor(wheel, law)
+        files = _Files(Terms(law_of_name, promises or Promises(), build_paths, own), memory)
+        return _audit_open_wheel(wheel, law, files)
 
 
-@dataclass
 class _Files:
-    """What was found in the files so far."""
+    """What was found in the files so far.
 
-    law: Law
-    promises: Promises
-    build_paths: Sequence[str]
-    own: bool
-    facts: list[FileFacts] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    linkages: list[Linkage] = field(default_factory=list)
+    Args:
+        terms: what they are held to.
+        memory: what was found in them before.
+    """
 
-    def elf(self, data: bytes | mmap, name: str) -> Linkage | None:
-        """One ELF file; what the loader reads of it."""
-        facts, found = audit_elf(
-            data, name, self.law, self.promises, build_paths=self.build_paths, own=self.own
-        )
-        self.facts.append(facts)
-        self.findings += found
-        link = linkage(data, name)
-        self.linkages += [] if link is None else [link]
-        return link
+    def __init__(self, terms: Terms, memory: Memory | None) -> None:
+        self.terms = terms
+        self._memory = memory
+        self.facts: list[FileFacts] = []
+        self.findings: list[Finding] = []
+        self.linkages: list[Linkage] = []
 
-    def archive(self, data: bytes | mmap, name: str) -> None:
-        """The ELF files in a static library."""
-        try:
-            for member, body in members(data):
-                if is_elf(body):
-                    self.elf(body, f"{name}({member})")
-        except BrokenElf as error:
-            self.findings.append(finding("elf-broken", name, str(error)))
+    def add(self, data: bytes | mmap, name: str, sha256: str = "") -> tuple[Linkage, ...]:
+        """One more; what the loader reads of it."""
+        if self._memory is None:
+            found = examine(data, name, self.terms)
+        else:
+            found = self._memory.examine(data, sha256 or sha256_of(data), name, self.terms)
+        self.facts += found.facts
+        self.findings += found.findings
+        self.linkages += found.linkages
+        return found.linkages
 
 
-def _audit_open_wheel(
-    wheel: Wheel, law: Law, promises: Promises, build_paths: Sequence[str], own: bool
-) -> Report:
-    named, law = law, _honest_floor(wheel, law)
+def _audit_open_wheel(wheel: Wheel, named: Law, files: _Files) -> Report:
+    law, promises, own = files.terms.law, files.terms.promises, files.terms.own
     findings: list[Finding] = []
-    files = _Files(law, promises, build_paths, own)
     for member in wheel.members:
         name = member.filename
-        head = b"" if member.is_dir() else wheel.head(member, len(ARCHIVE))
-        if is_elf(head):
-            link = files.elf(wheel.content(member), name)
-            if link is not None and name.endswith(".so"):
-                findings += check_suffix(wheel, name, link.exports, law.soabi)
-        elif head == ARCHIVE:
-            files.archive(wheel.content(member), name)
+        head = b"" if member.is_dir() else wheel.head(member, HEAD)
+        if has_code(head):
+            content = wheel.content(member)
+            for link in files.add(content, name, wheel.hashed[name].hex()):
+                if name.endswith(".so"):
+                    findings += check_suffix(wheel, name, link.exports, law.soabi)
         else:
             findings += _check_other(wheel, name, head)
     # Last, since what was looked at is hashed already: it is not unpacked again.
@@ -141,24 +135,22 @@ def audit_tree(
     *,
     own: bool = False,
     archives: bool = False,
+    memory: Memory | None = None,
 ) -> Report:
     """The verdict over every ELF file below a folder, e.g. a whole userland.
 
     Args:
         root: the folder.
-        law, promises, build_paths, own: as for a wheel.
+        law, promises, build_paths, own, memory: as for a wheel.
         archives: look into static libraries too.
     """
     if not root.is_dir():
         raise NotAWheelError("there is no such folder", where=str(root), fix="give a folder")
     promises = promises or Promises()
-    files = _Files(law, promises, build_paths, own)
+    files = _Files(Terms(law, promises, build_paths, own), memory)
     for path, head in _code_files(root):
-        name = path.relative_to(root).as_posix()
-        if is_elf(head):
-            files.elf(path.read_bytes(), name)
-        elif archives:
-            files.archive(path.read_bytes(), name)
+        if archives or is_elf(head):
+            files.add(mapped(path), path.relative_to(root).as_posix())
     findings = [*files.findings, *Loader(files.linkages, law, anywhere=True).check()]
     findings += _check_promises(str(root), files.facts, promises)
     return Report(str(root), law.name, "", tuple(files.facts), _ordered(findings))
@@ -179,8 +171,8 @@ def _code_files(root: Path) -> Iterator[tuple[Path, bytes]]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with path.open("rb") as stream:
-                head = stream.read(len(ARCHIVE))
-            if is_elf(head) or head == ARCHIVE:
+                head = stream.read(HEAD)
+            if has_code(head):
                 yield path, head
 
 

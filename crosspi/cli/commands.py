@@ -155,6 +155,7 @@ def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
     """Audit any wheel; with `run`, try its programs and modules on the emulated boards too."""
     from crosspi.audit import Verdict, audit_wheel
     from crosspi.audit.trials import decide
+    from crosspi.steps.audit import memory
 
     with session(json=json) as project:
         path = Path(wheel)
@@ -168,9 +169,10 @@ def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
         promises = promises_for(path, project.paths.dist)
         own = promises is not None
         reports = []
+        known = memory(project.paths.audits)
         for toolchain in toolchains:
             law = law_of(path, toolchain, project.targets)
-            judged = audit_wheel(path, law, promises, own=own)
+            judged = audit_wheel(path, law, promises, own=own, memory=known)
             if run:
                 judged = decide(judged, try_wheel(project, path, toolchain))
             reports.append(judged)
@@ -419,7 +421,7 @@ def doctor(*, json: bool) -> None:
 def clean(*, everything: bool, yes: bool) -> None:
     """Remove caches and results."""
     with session() as project:
-        folders = [project.paths.store, project.paths.logs]
+        folders = [project.paths.store, project.paths.audits, project.paths.logs]
         if everything:
             folders += [project.paths.cache / n for n in ("sources", "ccache", "zig")]
         folders = [folder for folder in folders if folder.exists()]

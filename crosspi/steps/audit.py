@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import crosspi.audit
 from crosspi.data.part import ROOT, Part
@@ -21,6 +22,9 @@ from crosspi.prefixes import archive_in
 from crosspi.sources.unpack import unpack
 from crosspi.wheels import promises_of, wheel_in
 from crosspi.work.plan import Step, Workspace
+
+if TYPE_CHECKING:
+    from crosspi.audit.memory import Memory
 
 REPORT = "audit.json"
 _AUDIT = Path(crosspi.audit.__file__).parent
@@ -51,8 +55,31 @@ def libraries() -> list[str]:
     return sorted(found - sys.stdlib_module_names - {"crosspi"})
 
 
-def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
-    """The step that holds a wheel to its target's law and to what its recipe promises."""
+def code() -> str:
+    """The digest of the audit's code."""
+    return digest_files(_AUDIT, Path(__file__))
+
+
+def memory(folder: Path, *, fresh: bool = False) -> Memory:
+    """What the audit, as it is now, found in single files.
+
+    Args:
+        folder: where that is kept.
+        fresh: only remember: what was found before does not count.
+    """
+    from crosspi.audit.memory import Memory
+
+    return Memory(folder, digest({"code": code(), "tools": tools()}), fresh=fresh)
+
+
+def audit_step(recipe: Recipe, cell: Cell, wheel: Step, audits: Path | None = None) -> Step:
+    """The step that holds a wheel to its target's law and to what its recipe promises.
+
+    Args:
+        recipe, cell: what was built, for what.
+        wheel: the step that packed it.
+        audits: where it is kept what was found in single files; None: nowhere.
+    """
     law = cell.law
     promises = promises_of(recipe, cell)
 
@@ -60,7 +87,8 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
         from crosspi.audit import audit_wheel
 
         path = wheel_in(work.results[wheel.name])
-        report = audit_wheel(path, law, promises, build_paths=BUILD_PATHS, own=True)
+        known = memory(audits, fresh=work.forced) if audits else None
+        report = audit_wheel(path, law, promises, BUILD_PATHS, own=True, memory=known)
         (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
         work.log.write_text(report.to_text(), encoding="utf-8")
         if not report.ok:
@@ -75,14 +103,16 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step) -> Step:
     inputs = {
         "law": digest(law.model_dump()),
         "promises": digest(promises.model_dump()),
-        "code": digest_files(_AUDIT, Path(__file__)),
+        "code": code(),
         "tools": tools(),
         "build paths": digest(BUILD_PATHS),
     }
     return Step("audit", wheel.subject, inputs, (wheel,), act)
 
 
-def prefix_audit_step(recipe: Recipe, slot: Slot, product: Step) -> Step:
+def prefix_audit_step(
+    recipe: Recipe, slot: Slot, product: Step, audits: Path | None = None
+) -> Step:
     """The step that holds a library or archive to its target's law: static libraries too."""
     law = slot.law
     promises = promises_of(recipe, slot)
@@ -99,8 +129,9 @@ def prefix_audit_step(recipe: Recipe, slot: Slot, product: Step) -> Step:
             # What was proven is this file, and not the folder that it was packed of.
             root, file = work.out.parent / "unpacked", file_sha256(path)
             unpack(path, root)
+        known = memory(audits, fresh=work.forced) if audits else None
         report = replace(
-            audit_tree(root, law, promises, BUILD_PATHS, own=True, archives=True),
+            audit_tree(root, law, promises, BUILD_PATHS, own=True, archives=True, memory=known),
             subject=name,
             sha256=file,
         )
@@ -125,7 +156,7 @@ def prefix_audit_step(recipe: Recipe, slot: Slot, product: Step) -> Step:
     inputs = {
         "law": digest(law.model_dump()),
         "promises": digest(promises.model_dump()),
-        "code": digest_files(_AUDIT, Path(__file__)),
+        "code": code(),
         "tools": tools(),
         "build paths": digest(BUILD_PATHS),
     }

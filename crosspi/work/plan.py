@@ -62,6 +62,7 @@ class Workspace:
         results: the folders of the steps it needs, by step name.
         notes: facts about the result, kept in the manifest.
         cost: set by the step where it knows better than the clock.
+        forced: the user asked for it to be done again: nothing of before counts.
     """
 
     out: Path
@@ -70,6 +71,7 @@ class Workspace:
     results: Mapping[str, Path]
     notes: dict[str, Any] = field(default_factory=dict)
     cost: Cost = Cost()
+    forced: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,7 +343,7 @@ def _run(step: Step, store: Store, console: Console, logs: Path, *, force: bool)
                     store.draft(step.kind, step.subject, step.key) as draft,
                 ):
                     results = _results(step, store, held)
-                    work = Workspace(draft.out, log, shown.log, results)
+                    work = Workspace(draft.out, log, shown.log, results, forced=force)
                     started, used = time.monotonic(), _cpu()
                     step.action(work)
                     wall = time.monotonic() - started

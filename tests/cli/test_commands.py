@@ -230,10 +230,11 @@ def test_a_wheel_says_on_which_boards_it_was_proven() -> None:
     assert commands.proven_on({"toolchain": {"name": "armv7"}}) == commands.proven_on({}) == []
 
 
+@pytest.mark.parametrize("cache", ["store", "audits", "logs"])
 def test_cleaning_only_says_what_would_go(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: str
 ) -> None:
-    kept = tmp_path / "cache" / "store" / "x"
+    kept = tmp_path / "cache" / cache / "x"
     caches.make_cache(kept.parent)
     kept.write_text("x")
     commands.clean(everything=False, yes=False)

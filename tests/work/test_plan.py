@@ -234,6 +234,14 @@ def test_force_runs_every_stored_step_again(store: Store, log: Log) -> None:
     assert log.ran == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_step_knows_that_it_is_forced(store: Store, force: bool) -> None:
+    """What it remembers elsewhere is not to count then."""
+    seen: list[bool] = []
+    run([make_step("audit", "a", action=lambda work: seen.append(work.forced))], store, force=force)
+    assert seen == [force]
+
+
 def test_what_lives_outside_the_store_is_asked_for_itself(store: Store, log: Log) -> None:
     here = False
     image = make_step("image", "i", action=log.action("i"), present=lambda: here)
