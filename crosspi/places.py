@@ -11,6 +11,8 @@ NEEDS = "/need"
 WORK = "/work"
 OUT = "/out"
 TREE = f"{OUT}/tree"
+#: What a compile step kept. Inside a folder whose name no binary may hold.
+COMPILED = f"{WORK}/compiled"
 BIN = "/opt/crosspi/bin"
 ZIG = "/opt/crosspi/zig"
 CROSS_FILE = f"{WORK}/cross.ini"

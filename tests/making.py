@@ -93,8 +93,10 @@ build:
   flags: [-g0]
   options: {{OPTION: true, PLACE: "{{source:main}}/x", COPY: "{{source:extra}}/y"}}
   compile: [engine]
+  keep: ["lib*.a"]
   python:
-    options: {{INCLUDES: "{{python:include}}"}}
+    project: "{{recipe}}/module"
+    options: {{INCLUDES: "{{python:include}}", ENGINE: "{{compiled}}/libengine.a"}}
     build: [module]
   targets:
     toy: {{options: {{OPTION: false}}, flags: [-toy]}}
@@ -114,7 +116,7 @@ PROGRAMS = CMAKE.replace(
     1,
 ) + (
     "smoke:\n  full_programs:\n    folder: smoke-programs\n    sources: [tester]\n"
-    '    options: {TESTER: "{source:tester}", BUILT: "{build}"}\n'
+    '    options: {TESTER: "{source:tester}", BUILT: "{compiled}"}\n'
 )
 
 PEP517 = f"""\
@@ -182,6 +184,14 @@ prefix:
   licences: [{{of: arc, from: "{{source:arc}}/LICENSE"}}]
   exclude: ["share/man"]
 """
+
+
+def once(text: str = CMAKE) -> str:
+    """CMAKE, or what was made of it, with nothing compiled for all Pythons: all is for one."""
+    text = text.replace('  compile: [engine]\n  keep: ["lib*.a"]\n', "")
+    text = text.replace('    project: "{recipe}/module"\n', "")
+    return text.replace(', ENGINE: "{compiled}/libengine.a"', "")
+
 
 OTHERS = "- {names: [arm64, pi5], use: take another}\n"
 

@@ -22,7 +22,7 @@ from crosspi.work.plan import State, Step, closure, pending
 
 LINKED = PEP517 + "requires: {libraries: [lib]}\n"
 BOTH = CMAKE.replace("pythons:", "makes: [wheel, archive]\npythons:") + (
-    "prefix:\n  files: [{from: '{build}/engine.a', to: lib/}]\n"
+    "prefix:\n  files: [{from: '{compiled}/libengine.a', to: lib/}]\n"
     "  licences: [{of: main, from: '{source:main}/LICENSE'}]\n"
 )
 NAME = "arc-3.0-linux_toyl.tar.gz"

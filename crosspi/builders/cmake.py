@@ -9,11 +9,15 @@ from crosspi.builders.context import (
     BuildContext,
     fill_prefix,
     fill_tree,
+    named_sources,
     prepare_sources,
 )
 from crosspi.containers.job import Command
 from crosspi.data.recipe_data import CMakeBuild, Scalar, SmokePrograms
 from crosspi.places import BIN, OUT, RECIPE, WORK
+
+#: Where the guest `keep.py` lies in the container.
+KEEP = "/crosspi/keep.py"
 
 
 def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
@@ -24,19 +28,22 @@ def compile_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
         *prepare_sources(context),
         _configure(build, context, {}),
         _ninja("build", context, build.compile),
+        {"argv": ["python3", KEEP, f"{WORK}/build", OUT, *build.keep]},
     ]
 
 
 def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
-    """Configure again with this Python's options, build what sees it, and fill the tree.
-
-    The work folder is a copy of what `compile_commands` left: Ninja finds it up to date.
-    """
-    assert build.python is not None
+    """Build what sees Python, and fill the tree: of a project of its own, or all of the build's."""
+    python = build.python
+    assert python is not None
+    seen = None
+    if build.compile:
+        files = context.recipe.data.wheel.files
+        seen = {*python.sources, *named_sources(python.project, python.options, files)}
     return [
-        *prepare_sources(context, only=build.python.sources if build.compile else None),
-        _configure(build, context, build.python.options),
-        _ninja("build", context, build.python.build),
+        *prepare_sources(context, only=seen),
+        _configure(build, context, python.options, source=context.fill(python.project)),
+        _ninja("build", context, python.build),
         *fill_tree(context),
     ]
 
@@ -44,11 +51,12 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
 def prefix_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     """Build and install all, and fill the tree.
 
-    Where something is compiled for Pythons too, nothing is installed: the work folder is a copy of
-    what `compile_commands` left, and the recipe says which files of it are the product.
+    Where something is compiled for Pythons too, nothing is installed: the recipe says which files
+    of what was kept are the product.
     """
     if build.compile:
-        return fill_prefix(context, installed=False)
+        seen = named_sources(context.recipe.data.prefix.files)
+        return [*prepare_sources(context, only=seen), *fill_prefix(context, installed=False)]
     options: dict[str, Scalar] = {
         "CMAKE_INSTALL_PREFIX": context.prefix,
         # A wheel's modules are shared objects, and static libraries become part of them.
@@ -79,10 +87,11 @@ def project_commands(context: BuildContext, source: str) -> list[Command]:
 def program_commands(
     build: CMakeBuild, programs: SmokePrograms, context: BuildContext
 ) -> list[Command]:
-    """Build programs for the smoke test, where `compile_commands` ended and with its options."""
+    """Build programs for the smoke test, of what was kept and with the build's options."""
     options = {**programs.options, "CMAKE_RUNTIME_OUTPUT_DIRECTORY": OUT}
     source = f"{RECIPE}/{programs.folder}"
     return [
+        *prepare_sources(context, only=named_sources(programs.options)),
         _configure(build, context, options, source=source, folder="programs"),
         _ninja("programs", context, ()),
         {"strip": OUT},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe, substitute
 from crosspi.data.recipe_data import AddedFile, Licence
 from crosspi.data.targets import Cell, Toolchain
-from crosspi.places import CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
+from crosspi.places import COMPILED, CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
 
 #: Where a prefix is installed, as if it were the root folder (DESTDIR).
 INSTALLED = f"{WORK}/installed"
@@ -25,6 +26,7 @@ class BuildContext:
         jobs: how many compiles run at once; None where commands are only described.
         cell: for which Python, where the build sees one.
         python: the values of `{python:…}`.
+        compiled: whether what was compiled once is there: then only patched sources are copied.
         libraries: those that it is linked with, and those that these need, by name.
     """
 
@@ -34,6 +36,7 @@ class BuildContext:
     cell: Cell | None = None
     python: Mapping[str, str] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
+    compiled: bool = False
 
     @property
     def prefix(self) -> str:
@@ -49,6 +52,7 @@ class BuildContext:
         """The sources that are copied, because the build changes them."""
         data = self.recipe.data
         writable = getattr(data.build, "writable", (data.build.source,))
+        writable = () if self.compiled else writable
         return tuple(dict.fromkeys([*data.patches, *writable]))
 
     @property
@@ -63,6 +67,7 @@ class BuildContext:
         return {
             "recipe": RECIPE,
             "build": f"{WORK}/build",
+            "compiled": COMPILED,
             "tree": TREE,
             "prefix": self.prefix,
             "zig": ZIG,
@@ -80,6 +85,11 @@ class BuildContext:
     def fill(self, text: str) -> str:
         """A recipe's text with its placeholders filled."""
         return substitute(text, self.placeholders)
+
+
+def named_sources(*texts: object) -> set[str]:
+    """The sources that values of a recipe name."""
+    return set(re.findall(r"\{source:([^{}]+)\}", str(texts)))
 
 
 def prepare_sources(context: BuildContext, *, only: Collection[str] | None = None) -> list[Command]:
@@ -125,6 +135,7 @@ def _added(
     context: BuildContext, files: Iterable[AddedFile], licences: Iterable[Licence]
 ) -> list[Command]:
     commands: list[Command] = []
+    unchanged = {f"source:{n}": f"{SOURCES}/{n}" for n in context.recipe.data.sources}
     for file in files:
         target = f"{TREE}/{context.fill(file.to)}"
         if file.text is not None:
@@ -133,5 +144,7 @@ def _added(
             commands.append({"copy": context.fill(file.source), "to": target})
     for licence in licences:
         name = f"{OUT}/licenses/{licence.of}/"
-        commands.append({"copy": context.fill(licence.source), "to": name})
+        # As it came: no patch is about it.
+        source = substitute(licence.source, {**context.placeholders, **unchanged})
+        commands.append({"copy": source, "to": name})
     return commands

@@ -28,6 +28,11 @@ def python_alone(data: RecipeData) -> tuple[str, ...]:
     return build.python.sources if isinstance(build, CMakeBuild) and build.python else ()
 
 
+def compiled_once(data: RecipeData) -> bool:
+    """Whether something is compiled once for all Pythons and for an archive."""
+    return isinstance(data.build, CMakeBuild) and bool(data.build.compile)
+
+
 def product_faults(data: RecipeData, folder: Path) -> Iterator[Fault]:
     """What is wrong with a recipe in view of what it makes.
 
@@ -42,10 +47,26 @@ def product_faults(data: RecipeData, folder: Path) -> Iterator[Fault]:
         yield from _wheel_faults(data)
     else:
         yield from _python_faults(data)
+    if isinstance(data.build, CMakeBuild):
+        yield from _compile_faults(data.build)
     if set(data.makes) - {"wheel"}:
         yield from _prefix_faults(data, folder)
     elif "prefix" in data.model_fields_set:
         yield Fault(("prefix",), "no product has it: say `makes: [library]` or `[archive]` too")
+
+
+def _compile_faults(build: CMakeBuild) -> Iterator[Fault]:
+    """What is compiled once is kept, and linked by a project of its own."""
+    project = build.python.project if build.python else ""
+    if build.compile and not build.keep:
+        yield Fault(("build", "keep"), "say what of build.compile later steps need: lib*.a")
+    elif build.keep and not build.compile:
+        yield Fault(("build", "keep"), "nothing is compiled once (build.compile)")
+    if build.compile and build.python and not project:
+        text = "name the folder of the CMake project that links what was kept"
+        yield Fault(("build", "python", "project"), text)
+    elif project and not build.compile:
+        yield Fault(("build", "python", "project"), "nothing is compiled once (build.compile)")
 
 
 def _wheel_faults(data: RecipeData) -> Iterator[Fault]:
@@ -77,7 +98,7 @@ def _prefix_faults(data: RecipeData, folder: Path) -> Iterator[Fault]:
     kinds = " and ".join(kind for kind in data.makes if kind != "wheel")
     if not isinstance(data.build, _OF_PREFIXES):
         yield Fault(("build", "system"), f"'{data.build.system}' makes wheels, and no {kinds}")
-    elif "wheel" in data.makes and isinstance(data.build, CMakeBuild) and not data.build.compile:
+    elif "wheel" in data.makes and not compiled_once(data):
         yield Fault(("build", "compile"), f"name what the {kinds} and all Pythons share")
     if not data.prefix.licences:
         yield Fault(("prefix", "licences"), f"a {kinds} carries the licences of what is in it")

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from crosspi.data.document import Document, Fault, Location
-from crosspi.data.products import product_faults, python_alone
+from crosspi.data.products import compiled_once, product_faults, python_alone
 from crosspi.data.recipe_data import (
     CMakeBuild,
     Pep517Build,
@@ -34,7 +34,7 @@ from crosspi.errors import DataError, UsageError, did_you_mean
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]+))?\}")
 #: Placeholders without an argument, and what those with one take it from.
 PLAIN_PLACEHOLDERS = frozenset(
-    {"recipe", "build", "version", "jobs", "tree", "zig", "cross_file", "prefix"}
+    {"recipe", "build", "version", "jobs", "tree", "zig", "cross_file", "prefix", "compiled"}
 )
 #: The folder of `recipes/` with the locks of build tools.
 TOOL_SETS = "tools"
@@ -336,9 +336,7 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
             if not (recipe.folder / file).is_file():
                 yield Fault(("patches", source, position), f"there is no file '{file}' here")
     yield from product_faults(data, recipe.folder)
-    compiled_once = "wheel" not in data.makes or (
-        isinstance(data.build, CMakeBuild) and bool(data.build.compile)
-    )
+    once = "wheel" not in data.makes or compiled_once(data)
     for location, text in _texts(data.model_dump(by_alias=True), ()):
         for match in _PLACEHOLDER.finditer(text):
             fault = _placeholder_fault(match, data)
@@ -346,7 +344,9 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
                 yield Fault(location, fault)
             elif location[:2] != ("smoke", "full_programs") and match[2] in recipe._programs_alone:
                 yield Fault(location, f"{match[0]}: only smoke.full_programs sees it")
-            elif compiled_once and _sees_no_python(location) and _is_of_python(match, data):
+            elif _after_compiling(location, data) and match[0] == "{build}":
+                yield Fault(location, "{build}: what was kept of it is at {compiled}")
+            elif once and _sees_no_python(location) and _is_of_python(match, data):
                 yield Fault(
                     location,
                     f"{match[0]}: what is compiled once for all Pythons sees none; "
@@ -361,6 +361,12 @@ def _sees_no_python(location: Location) -> bool:
     return location[0] == "build" and location[1] in ("options", "flags", "targets")
 
 
+def _after_compiling(location: Location, data: RecipeData) -> bool:
+    """Whether a value goes into a step that has no build folder of the compile step any more."""
+    of_products = location[:2] == ("smoke", "full_programs") or location[0] == "prefix"
+    return compiled_once(data) and of_products
+
+
 def _is_of_python(match: re.Match[str], data: RecipeData) -> bool:
     """Whether a placeholder's value depends on Python."""
     if match[1] == "need":
@@ -372,6 +378,8 @@ def _placeholder_fault(match: re.Match[str], data: RecipeData) -> str:
     name, argument = match[1], match[2]
     if argument is None:
         known = PLAIN_PLACEHOLDERS
+        if name == "compiled" and not compiled_once(data):
+            return "{compiled}: nothing is compiled once (build.compile)"
         return "" if name in known else f"no placeholder {match[0]}; {did_you_mean(name, known)}"
     arguments: dict[str, frozenset[str]] = {
         "source": frozenset(data.sources),

@@ -64,12 +64,14 @@ class CMakeOptions(Model):
 
 
 class CMakePython(Model):
-    """The part of a CMake build that sees Python: run per Python on the compiled tree.
+    """The part of a CMake build that sees Python.
 
-    `sources` names those that it alone sees: another Python may have another version of them, and
-    what is compiled once does not depend on them.
+    `project` is the folder of a CMake project of its own, which links what was compiled once; where
+    nothing was, it is the build's own project. `sources` names those that it alone sees: another
+    Python may have another version of them, and what is compiled once does not depend on them.
     """
 
+    project: str = ""
     sources: tuple[str, ...] = ()
     options: dict[str, Scalar] = {}
     build: tuple[str, ...] = Field(min_length=1)
@@ -78,6 +80,8 @@ class CMakePython(Model):
 class CMakeBuild(Model):
     """CMake with Ninja. `compile` names CMake targets that are built once for all Pythons.
 
+    Of these builds `keep` says what later steps need, in globs below the build folder: archives,
+    headers, generated files. They lie at `{compiled}` then, and all else is gone.
     A library or archive is what `cmake --install` leaves, where nothing is compiled for Pythons.
     """
 
@@ -88,6 +92,7 @@ class CMakeBuild(Model):
     options: dict[str, Scalar] = {}
     flags: tuple[str, ...] = ()
     compile: tuple[str, ...] = ()
+    keep: tuple[Glob, ...] = ()
     python: CMakePython | None = None
     targets: dict[str, CMakeOptions] = {}
 

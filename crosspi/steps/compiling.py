@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from crosspi import places
+from crosspi import guests, places
 from crosspi.builders import autotools, cmake, make, pep517, setuptools
 from crosspi.builders.context import BuildContext
 from crosspi.containers.build_machine import (
@@ -36,8 +36,7 @@ BUILDERS: Mapping[str, ModuleType] = {
     "pep517": pep517,
     "setuptools": setuptools,
 }
-#: Where later steps find what `compile_step` left.
-BEFORE = "/before"
+_KEEP = Path(guests.__file__).parent / "keep.py"
 
 
 def compile_step(
@@ -52,7 +51,7 @@ def compile_step(
 ) -> Step | None:
     """The step that compiles what does not see Python, once a toolchain; None if there is none.
 
-    Its result is the whole work folder: `build_step` goes on in a copy of it.
+    Its result is what the recipe keeps of it: see `guests/keep.py`.
 
     Args:
         recipe: what is compiled.
@@ -81,9 +80,9 @@ def compile_step(
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
                 Mount(recipe.folder, places.RECIPE),
+                Mount(_KEEP, cmake.KEEP),
                 *libraries.mounts(work.results),
             ],
-            work_is_result=True,
         )
 
     # How many run at once changes no result: a key knows no number of jobs.
@@ -91,7 +90,7 @@ def compile_step(
     inputs = {
         "recipe": digest(described),
         **recipe_inputs(recipe),
-        ROOM: machine.room(environment, Path(__file__)),
+        ROOM: machine.room(environment, Path(__file__), _KEEP),
     }
     needs = (machine.image.step, toolchain_made, *libraries.steps, *sources)
     return Step("compile", f"{name or recipe.name}-{toolchain.name}", inputs, needs, act)
@@ -134,6 +133,7 @@ def build_step(
             cell=cell,
             python=python,
             libraries=libraries.names,
+            compiled=compiled is not None,
         )
         result: list[Command] = builder.python_commands(recipe.data.build, context)
         return result
@@ -150,9 +150,7 @@ def build_step(
         ]
         first: list[Command] = []
         if compiled is not None:
-            mounts.append(Mount(work.results[compiled.name], BEFORE))
-            # Times are kept, so that what is compiled counts as up to date.
-            first.append({"argv": ["cp", "-a", f"{BEFORE}/.", places.WORK]})
+            mounts.append(Mount(work.results[compiled.name], places.COMPILED))
         if interpreter is not None:
             mounts.append(Mount(work.results[interpreter.name], setuptools.BUILD_PYTHON))
         for name, wheel in wheels.items():
@@ -197,20 +195,17 @@ def programs_step(
     if programs is None or compiled is None or not isinstance(build, CMakeBuild):
         return None
     recipe = recipe.with_programs
-    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs)
+    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs, compiled=True)
 
     def act(work: Workspace) -> None:
         run_commands(
             machine,
             work,
-            commands=[
-                {"argv": ["cp", "-a", f"{BEFORE}/.", places.WORK]},
-                *cmake.program_commands(build, programs, context),
-            ],
+            commands=cmake.program_commands(build, programs, context),
             environment=COMPILE_ENVIRONMENT,
             mounts=[
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
-                Mount(work.results[compiled.name], BEFORE),
+                Mount(work.results[compiled.name], places.COMPILED),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
                 Mount(recipe.folder, places.RECIPE),
             ],

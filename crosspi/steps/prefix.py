@@ -15,7 +15,7 @@ from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Toolchain
 from crosspi.digests import digest
 from crosspi.prefixes import finish_prefix
-from crosspi.steps.compiling import BEFORE, BUILDERS, recipe_inputs
+from crosspi.steps.compiling import BUILDERS, recipe_inputs
 from crosspi.steps.libraries import NO_LIBRARIES, Libraries
 from crosspi.steps.toolchain import COMPILE_ENVIRONMENT
 from crosspi.work.plan import Step, Workspace
@@ -43,7 +43,11 @@ def prefix_step(
     builder = BUILDERS[recipe.data.build.system]
     recipe = recipe.compiled_once
     context = BuildContext(
-        recipe=recipe, toolchain=toolchain, jobs=machine.jobs, libraries=libraries.names
+        recipe=recipe,
+        toolchain=toolchain,
+        jobs=machine.jobs,
+        libraries=libraries.names,
+        compiled=compiled is not None,
     )
     commands: list[Command] = builder.prefix_commands(recipe.data.build, context)
     environment = {**COMPILE_ENVIRONMENT, **libraries.environment}
@@ -55,13 +59,9 @@ def prefix_step(
             Mount(recipe.folder, places.RECIPE),
             *libraries.mounts(work.results),
         ]
-        first: list[Command] = []
         if compiled is not None:
-            mounts.append(Mount(work.results[compiled.name], BEFORE))
-            first.append({"argv": ["cp", "-a", f"{BEFORE}/.", places.WORK]})
-        run_commands(
-            machine, work, commands=[*first, *commands], environment=environment, mounts=mounts
-        )
+            mounts.append(Mount(work.results[compiled.name], places.COMPILED))
+        run_commands(machine, work, commands=commands, environment=environment, mounts=mounts)
         tree = work.out / "tree"
         finish_prefix(tree, recipe)
         work.notes["files"] = sum(path.is_file() for path in tree.rglob("*"))

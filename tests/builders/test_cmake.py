@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from making import CMAKE, PROGRAMS, context, load_recipe, write_programs
+from making import CMAKE, PROGRAMS, context, load_recipe, once, write_programs
 
 from crosspi.builders import cmake
 from crosspi.containers.job import Command
@@ -26,7 +26,9 @@ def compiling(recipe: Recipe, cell: Cell) -> list[Command]:
 
 
 def python(recipe: Recipe, cell: Cell) -> list[Command]:
-    return cmake.python_commands(build_of(recipe), context(recipe, cell, cell=cell, python=VALUES))
+    compiled = bool(build_of(recipe).compile)
+    told = context(recipe, cell, cell=cell, python=VALUES, compiled=compiled)
+    return cmake.python_commands(build_of(recipe), told)
 
 
 def argv(commands: list[Command], program: str) -> list[str]:
@@ -56,18 +58,21 @@ def test_only_the_python_step_sees_python(recipe: Recipe, cell: Cell) -> None:
     assert "/python/" not in str(compiling(recipe, cell))
 
 
-def test_both_steps_configure_the_same_folder(recipe: Recipe, cell: Cell) -> None:
-    for commands in (compiling(recipe, cell), python(recipe, cell)):
-        assert argv(commands, "cmake")[:7] == [
-            "cmake", "-G", "Ninja", "-S", "/src/main/sub", "-B", "/work/build",
-        ]  # fmt: skip
+def test_each_step_configures_its_own_project(recipe: Recipe, cell: Cell) -> None:
+    for commands, source in (
+        (compiling(recipe, cell), "/src/main/sub"),
+        (python(recipe, cell), "/recipe/module"),
+    ):
+        told = argv(commands, "cmake")
+        assert told[:7] == ["cmake", "-G", "Ninja", "-S", source, "-B", "/work/build"]
 
 
-def test_what_they_share_is_the_same_so_nothing_is_compiled_again(
-    recipe: Recipe, cell: Cell
-) -> None:
-    first, second = argv(compiling(recipe, cell), "cmake"), argv(python(recipe, cell), "cmake")
-    assert [a for a in second if a not in first] == ["-DINCLUDES=/python/i"]
+def test_what_is_compiled_is_kept_and_linked(recipe: Recipe, cell: Cell) -> None:
+    command = ["python3", "/crosspi/keep.py", "/work/build", "/out", "lib*.a"]
+    assert compiling(recipe, cell)[-1] == {"argv": command}
+    assert option(python(recipe, cell), "ENGINE") == "/work/compiled/libengine.a"
+    # Their flags are the same.
+    assert option(python(recipe, cell), "CMAKE_C_FLAGS") == "-g0 -toy"
 
 
 def test_sources_are_copied_once(recipe: Recipe, cell: Cell) -> None:
@@ -75,8 +80,21 @@ def test_sources_are_copied_once(recipe: Recipe, cell: Cell) -> None:
     assert not any(c.get("argv", [""])[0] == "cp" for c in python(recipe, cell))
 
 
+def test_a_later_step_copies_only_patched_sources_that_it_names(tmp_path: Path, cell: Cell) -> None:
+    text = CMAKE.replace("ENGINE:", 'MORE: "{source:main}", ENGINE:')
+    text += "patches: {main: [a.patch], extra: [a.patch]}\n"
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "a.patch").touch()
+    commands = python(load_recipe(tmp_path, text), cell)
+    copies = [c["argv"][2:] for c in commands if c.get("argv", [""])[0] == "cp"]
+    assert copies == [["/src/main", "/work/src/main"]]
+    assert option(commands, "MORE") == "/work/src/main"
+    # A licence is the source's own.
+    assert {"copy": "/src/main/LICENSE", "to": "/out/licenses/main/"} in commands
+
+
 def test_without_a_compile_step_python_does_it_all(tmp_path: Path, cell: Cell) -> None:
-    recipe = load_recipe(tmp_path, CMAKE.replace("  compile: [engine]\n", ""))
+    recipe = load_recipe(tmp_path, once(CMAKE))
     assert compiling(recipe, cell) == []
     assert python(recipe, cell)[1]["argv"] == ["cp", "-a", "/src/extra", "/work/src/extra"]
 
@@ -123,7 +141,7 @@ def test_programs_are_configured_with_the_builds_options(tmp_path: Path, cell: C
     assert option(commands, "OPTION") == "OFF"
     assert option(commands, "CMAKE_CXX_FLAGS") == "-g0 -toy"
     assert option(commands, "TESTER") == "/src/tester"
-    assert option(commands, "BUILT") == "/work/build"
+    assert option(commands, "BUILT") == "/work/compiled"
     assert argv(commands, "ninja")[2:] == ["/work/programs", "-j4"]
     assert option(commands, "CMAKE_RUNTIME_OUTPUT_DIRECTORY") == "/out"
     assert commands[-1] == {"strip": "/out"}

@@ -41,14 +41,14 @@ def test_a_cmake_library_is_built_whole_and_installed(tmp_path: Path, cell: Cell
 
 
 def test_of_what_pythons_share_only_files_are_taken(tmp_path: Path, cell: Cell) -> None:
-    text = LIBRARY.replace("{SHARED: false}", "{SHARED: false}, compile: [engine]")
-    text += '  files: [{from: "{build}/libengine.a", to: lib/}]\n'
+    text = LIBRARY.replace("{SHARED: false}", "{SHARED: false}, compile: [x], keep: ['*.a']")
+    text += '  files: [{from: "{compiled}/libengine.a", to: lib/}]\n'
     recipe = load_recipe(tmp_path, text)
     build = recipe.data.build
     assert isinstance(build, CMakeBuild)
     commands = cmake.prefix_commands(build, context(recipe, cell))
     assert argvs(commands) == []
-    assert {"copy": "/work/build/libengine.a", "to": "/out/tree/lib/"} in commands
+    assert {"copy": "/work/compiled/libengine.a", "to": "/out/tree/lib/"} in commands
 
 
 def test_make_gets_its_variables_as_arguments(tmp_path: Path, cell: Cell) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from making import ARCHIVE, CMAKE, LIBRARY, PEP517, load_recipe, write_recipe
+from making import ARCHIVE, CMAKE, LIBRARY, PEP517, load_recipe, once, write_recipe
 
 from crosspi.data.recipe import Package
 from crosspi.errors import DataError
@@ -58,7 +58,11 @@ def test_what_makes_no_wheel_serves_no_python(tmp_path: Path) -> None:
         (ARCHIVE, "{need:lib}", "{need:bli}", "no need 'bli'; did you mean lib?"),
         (ARCHIVE, "to: share/VERSION", "to: ../VERSION", "prefix.files[0].to: "),
         (ARCHIVE, "to: share/V", "from: x, to: share/V", "prefix.files[0]: give exactly one of"),
-        (BOTH, "  compile: [engine]\n", "", "build.compile: name what the archive and all Pythons"),
+        (CMAKE, '  keep: ["lib*.a"]\n', "", "build.keep: say what of build.compile later steps"),
+        (CMAKE, "lib*.a", "../lib*.a", "build.keep[0]: "),
+        (CMAKE, '    project: "{recipe}/module"\n', "", "build.python.project: name the folder of"),
+        (LIBRARY, "SHARED: false}", "A: 1}, keep: ['*.a']", "build.keep: nothing is compiled once"),
+        (LIBRARY, "SHARED: false", "A: '{compiled}'", "{compiled}: nothing is compiled once"),
         (CMAKE, "wheel:\n", "prefix: {}\nwheel:\n", "prefix: no product has it: say `makes:"),
         (CMAKE, 'pythons: ">=3.9"\n', "", "pythons: this field is required where a wheel is"),
         (PEP517, "pythons:", "makes: [library, wheel]\npythons:", "'pep517' makes wheels, and no"),
@@ -72,6 +76,11 @@ def test_a_fault_has_its_place_and_message(
     if "makes wheels" in said:
         text += 'prefix: {licences: [{of: other, from: "{source:other}"}]}\n'
     assert said in fault_of(tmp_path, text.replace(old, new))
+
+
+def test_a_wheel_and_an_archive_share_what_is_compiled(tmp_path: Path) -> None:
+    said = fault_of(tmp_path, once(BOTH))
+    assert "build.compile: name what the archive and all Pythons share" in said
 
 
 def test_a_wheel_needs_a_build_that_makes_one(tmp_path: Path) -> None:

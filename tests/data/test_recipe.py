@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from making import CMAKE, PEP517, PROGRAMS, load_recipe, write_programs, write_recipe
+from making import CMAKE, PEP517, PROGRAMS, load_recipe, once, write_programs, write_recipe
 
 from crosspi.data.recipe import Package, Recipes, schema, substitute
 from crosspi.errors import DataError, UsageError
@@ -43,7 +43,7 @@ def test_five_errors_are_reported_at_once(tmp_path: Path) -> None:
         "pack/recipe.yaml:4: license: no such field; did you mean licence?",
         "pack/recipe.yaml:7: pythons: 'three' is not a version range like '>=3.9,<3.12'",
         "pack/recipe.yaml:18: build.foldre: no such field; did you mean folder or source?",
-        "pack/recipe.yaml:34: requires.run[0]: 'other>=>1' is not a requirement like 'numpy>=1.23'",
+        "pack/recipe.yaml:36: requires.run[0]: 'other>=>1' is not a requirement like 'numpy>=1.23'",
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_fault_has_its_place_and_message(
 def test_an_unknown_placeholder_is_a_fault(tmp_path: Path, placeholder: str, message: str) -> None:
     text = CMAKE.replace('"{python:include}"', f'"{placeholder}"')
     (found,) = faults(tmp_path, text)
-    assert found.startswith("pack/recipe.yaml:24: build.python.options.INCLUDES: ")
+    assert found.startswith("pack/recipe.yaml:26: build.python.options.INCLUDES: ")
     assert message in found
 
 
@@ -99,7 +99,7 @@ def test_what_is_compiled_once_cannot_ask_for_python(tmp_path: Path) -> None:
 
 def test_what_is_compiled_per_python_may_ask_for_it(tmp_path: Path) -> None:
     text = CMAKE.replace('"{source:extra}/y"', '"{python:include}"')
-    assert load_recipe(tmp_path, text.replace("  compile: [engine]\n", "")).name == "pack"
+    assert load_recipe(tmp_path, once(text)).name == "pack"
 
 
 def test_the_folder_has_the_recipes_name(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_what_only_programs_of_the_smoke_test_see_is_not_built_with(tmp_path: Pa
         (("folder: smoke-programs", "folder: smoke-x"), "there is no CMake project 'smoke-x' here"),
         (("folder: smoke-programs", "folder: programs"), "must begin with 'smoke'"),
         (("build:\n", "patches: {tester: [a.patch]}\nbuild:\n"), "sees this source as it came"),
-        (("  compile: [engine]\n", ""), "only a CMake build that compiles once"),
+        (('"{compiled}"', '"{build}"'), "{build}: what was kept of it is at {compiled}"),
         (('PLACE: "{source:main}', 'PLACE: "{source:tester}'), "only smoke.full_programs sees it"),
         (('"{source:tester}"', '"{python:include}"'), "compiled once for all Pythons sees none"),
     ],

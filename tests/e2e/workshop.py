@@ -26,10 +26,14 @@ CODE = {
         project(hello C)
         add_library(core STATIC core.c)
         set_target_properties(core PROPERTIES POSITION_INDEPENDENT_CODE ON)
-        add_library(_hello MODULE EXCLUDE_FROM_ALL hello.c)
+        """,
+    "module/CMakeLists.txt": """
+        cmake_minimum_required(VERSION 3.20)
+        project(module C)
+        add_library(_hello MODULE ../hello.c)
         set_target_properties(_hello PROPERTIES PREFIX "")
         target_include_directories(_hello PRIVATE ${CROSSPI_PYTHON_INCLUDES})
-        target_link_libraries(_hello core)
+        target_link_libraries(_hello PRIVATE ${CORE})
         """,
     "core.c": """
         float half(float value) { return value / 2; }
@@ -65,8 +69,10 @@ RECIPE = """
       system: cmake
       source: code
       compile: [core]
+      keep: [libcore.a]
       python:
-        options: {{CROSSPI_PYTHON_INCLUDES: "{{python:include}}"}}
+        project: "{{source:code}}/module"
+        options: {{CROSSPI_PYTHON_INCLUDES: "{{python:include}}", CORE: "{{compiled}}/libcore.a"}}
         build: [_hello]
     wheel:
       files:
