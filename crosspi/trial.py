@@ -54,7 +54,7 @@ def _jobs(wheel: Path) -> Iterator[str]:
         for member in opened.members:
             if member.is_dir() or not is_elf(opened.head(member)):
                 continue
-            link = linkage(opened.read(member), member.filename)
+            link = linkage(opened.content(member), member.filename)
             if link is not None and (link.program or link.static):
                 yield f"{member.filename}=--version"
             elif link is not None and link.module and ".data/" not in member.filename:

@@ -12,6 +12,7 @@ Each FILE is a member of the wheel; HOW is `import`, or the argument for a progr
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -69,7 +70,7 @@ def main(wheel, out, jobs):
             if not os.path.isdir(os.path.dirname(path)):
                 os.makedirs(os.path.dirname(path))
             with io.open(path, "wb") as stream:
-                stream.write(archive.read(name))
+                shutil.copyfileobj(archive.open(name), stream)
             os.chmod(path, 0o755)
     trials = []
     for job in jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,3 +159,26 @@ def test_the_audit_command_passes_our_wheels(dist: Path) -> None:
             path = dist / published(dist, recipe, cell)["wheel"]
             run = invoke(dist, "audit", str(path), "--json")
             assert run.code == 0, run.out
+
+
+@pytest.mark.parametrize("cell", ["cp311-armv6", "cp311-armv7"])
+def test_a_trial_runs_on_the_oldest_board(dist: Path, cell: str) -> None:
+    wheel = dist / published(dist, "tflite-runtime", cell)["wheel"]
+    run = invoke(dist, "audit", str(wheel), "--run", "--json")
+    assert run.code == 0
+    assert run.data["verdict"] == "proven"
+    cpu = next(iter(CELLS[cell][1].values()))
+    tried = [words for facts in run.data["files"] for words in facts["trials"]]
+    assert tried == [f"import on {cpu}: ran"]
+
+
+def test_a_trial_dies_where_the_board_would(dist: Path, tmp_path: Path) -> None:
+    """ARMv7's wheel under ARMv6's name, as it lay in the largest index for a month."""
+    wheel = dist / published(dist, "tflite-runtime", "cp311-armv7")["wheel"]
+    renamed = tmp_path / wheel.name.replace("armv7l", "armv6l")
+    shutil.copyfile(wheel, renamed)
+    run = invoke(dist, "audit", str(renamed), "--run", "--json")
+    assert run.code == 9
+    assert run.data["verdict"] == "refused"
+    (trapped,) = (item for item in run.data["findings"] if item["code"] == "trapped")
+    assert trapped["message"] == "import on arm1176: died of an illegal instruction"
