@@ -40,6 +40,9 @@ def finish_prefix(tree: Path, recipe: Recipe) -> None:
                 shutil.rmtree(path)
             else:  # gone already where the folder around it matched as well
                 path.unlink(missing_ok=True)
+    for folder in sorted(tree.rglob("*"), reverse=True):  # what is inside comes first
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
     files = sorted(_files(tree))
     if not files:
         raise BuildError(

@@ -38,7 +38,9 @@ def installed(root: Path) -> Path:
 
 def test_only_what_is_wanted_is_left(tmp_path: Path, library: Recipe) -> None:
     tree = installed(tmp_path)
+    (tree / "bin" / "empty").mkdir(parents=True)
     finish_prefix(tree, library)
+    assert not (tree / "bin").exists()
     left = {p.relative_to(tree).as_posix() for p in tree.rglob("*") if not p.is_dir()}
     assert left == {"lib/liblib.a", "lib/pkgconfig/lib.pc", "include/lib.h"}
 

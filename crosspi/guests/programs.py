@@ -22,7 +22,7 @@ def signal_name(number):
     return found[0] if found else "signal %d" % number
 
 
-def test_of(name):
+def running(name):
     def test(case):
         folders = [os.path.join(DATA, f) for f in sorted(os.listdir(DATA)) if f != "programs"]
         process = subprocess.Popen(
@@ -44,4 +44,4 @@ def test_of(name):
 
 
 for _name in sorted(os.listdir(PROGRAMS)):
-    globals()["test_" + _name] = test_of(_name)
+    globals()["test_" + _name] = running(_name)

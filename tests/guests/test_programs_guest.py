@@ -38,6 +38,7 @@ def results(tmp_path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_a_program_is_a_test(results: dict[str, dict[str, str]]) -> None:
+    assert set(results) == {"(import)", "test_good", "test_bad", "test_killed"}
     assert results["test_good"]["outcome"] == "passed"
     assert results["test_bad"]["outcome"] == "failed"
     assert results["test_bad"]["message"] == "it ended with 3: it is wrong"
