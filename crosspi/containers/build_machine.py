@@ -133,7 +133,6 @@ def run_commands(
     mounts: Sequence[Mount],
     environment: Mapping[str, str],
     tmpfs: Sequence[str] = (),
-    work_is_result: bool = False,
     roots: Collection[str] = (),
 ) -> None:
     """Run a step's commands in a build container; its cost goes to the workspace.
@@ -145,18 +144,16 @@ def run_commands(
         mounts: what it sees beside its own folders.
         environment: further variables.
         tmpfs: further folders in memory.
-        work_is_result: the work folder is the step's result, not the output folder. It is full of
-            links that mean the container's folders: only other containers may read it.
         roots: folders of the output that are root file systems.
 
     Raises:
         BuildError: one failed; has the log's last lines and its path. Or the output holds what
             may not leave the container.
     """
-    other = work.out.parent / "work"
+    working = work.out.parent / "work"
     step = work.out.parent / "step"
     scratch = work.out.parent / "scratch"
-    for folder in (other, step, scratch, work.out):
+    for folder in (working, step, scratch, work.out):
         folder.mkdir(exist_ok=True)
         give_to_container_user(folder)
     usage = f"{_STEP}/usage.json"
@@ -164,13 +161,12 @@ def run_commands(
         json.dumps({"commands": list(commands), "usage": usage}),
         encoding="utf-8",
     )
-    working, result = (work.out, other) if work_is_result else (other, work.out)
     job = build_job(
         machine,
         ["python3", _DRIVER_INSIDE, f"{_STEP}/commands.json"],
         mounts=[
             Mount(working, places.WORK, writable=True),
-            Mount(result, places.OUT, writable=True),
+            Mount(work.out, places.OUT, writable=True),
             Mount(step, _STEP, writable=True),
             Mount(scratch, SCRATCH, writable=True),
             *mounts,
@@ -195,8 +191,7 @@ def run_commands(
             fix="`invoke shell` opens a shell in the same container",
         )
     check_tree(step, left_by="the build container")
-    if not work_is_result:
-        check_tree(work.out, left_by="the build container", roots=roots)
+    check_tree(work.out, left_by="the build container", roots=roots)
     used = json.loads((step / "usage.json").read_text(encoding="utf-8"))
     work.cost = Cost(
         cpu=used["cpu"], ccache_hits=used["ccache_hits"], ccache_misses=used["ccache_misses"]

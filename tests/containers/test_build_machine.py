@@ -84,12 +84,10 @@ def test_the_driver_runs_the_commands_of_a_file(tmp_path: Path) -> None:
     assert data == {"commands": COMMANDS, "usage": "/step/usage.json"}
 
 
-@pytest.mark.parametrize("work_is_result", [False, True])
-def test_the_result_is_the_out_or_the_work_folder(tmp_path: Path, work_is_result: bool) -> None:
-    job, work, _ = run(tmp_path, work_is_result=work_is_result)
-    result, other = ("/work", "/out") if work_is_result else ("/out", "/work")
-    assert host_path(job, result) == work.out
-    assert host_path(job, other) == work.out.parent / "work"
+def test_the_result_is_the_out_folder(tmp_path: Path) -> None:
+    job, work, _ = run(tmp_path)
+    assert host_path(job, "/out") == work.out
+    assert host_path(job, "/work") == work.out.parent / "work"
 
 
 def test_the_result_does_not_depend_on_clock_or_language(tmp_path: Path) -> None:
