@@ -262,6 +262,12 @@ class Toolbox:
         self.run("cc", *options, *target, str(source), "-o", str(built))
         return built.read_bytes()
 
+    def program(self, source: Source, *link: str) -> bytes:
+        """A program that needs no loader, unless it is linked for one."""
+        built = self.file(".exe")
+        self.run("ld.lld", *link, str(self.object(source.text())), "-o", str(built))
+        return built.read_bytes()
+
     def ending(self, body: str, cpu: str, extra: str = "") -> int:
         """How a program ends on an emulated CPU; r0 and r1 point to memory when it starts."""
         assert QEMU is not None
