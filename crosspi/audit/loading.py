@@ -213,7 +213,7 @@ class Loader:
         certain = start.module or start.program
         for file, library in process.missing:
             yield self._not_found(file, library, certain=certain)
-        if not process.missing and not self.anywhere:
+        if not process.missing:
             yield from self._check_symbols(process, certain=certain)
 
     def _not_found(self, file: Linkage, library: str, *, certain: bool) -> Finding:
@@ -264,8 +264,13 @@ class Loader:
         return next((self.places[f / library] for f in folders if f / library in self.places), None)
 
     def _check_symbols(self, process: _Process, *, certain: bool) -> Iterator[Finding]:
-        """Strong symbols that nothing in the process has."""
-        board = _exports(self.system, {*process.board, *LOADED})
+        """Strong symbols that nothing in the process has.
+
+        What Python has loaded is there for a module; in a whole system, as it is in that system.
+        """
+        loaded = [self.carried[name] for name in LOADED if self.anywhere and name in self.carried]
+        others = {*process.board, *LOADED}.difference(*(file.names for file in loaded))
+        board = _exports(self.system, others)
         if board is None:
             return
         for file in process.files:
@@ -274,15 +279,17 @@ class Loader:
                 name
                 for name in file.undefined - board
                 if program or not name.startswith(("Py", "_Py"))
-                if not any(name in other.exports for other in process.files)
+                if not any(name in other.exports for other in (*process.files, *loaded))
             )
             elsewhere = [n for n in lost if any(n in other.exports for other in self.files)]
             nowhere = [n for n in lost if n not in elsewhere]
             if nowhere:
                 text = f"it needs {_some(nowhere)}, which no library that it names has"
-                yield finding("undefined-symbol", file.name, text)
+                # Of what nobody starts by itself in a system, whoever opens it may have them.
+                opened: Severity = "note" if self.anywhere and not certain else "error"
+                yield finding("undefined-symbol", file.name, text, severity=opened)
             if elsewhere:
-                text = f"it needs {_some(elsewhere)} of a file of the wheel that it does not name"
+                text = f"it needs {_some(elsewhere)} of a file that it does not name"
                 unsure = not certain or self.preloads()
                 severity: Severity = "note" if unsure else "error"
                 yield finding("undefined-symbol", file.name, text, severity=severity)

@@ -134,6 +134,34 @@ def test_in_a_whole_system_a_library_is_found_wherever_it_lies(
     assert audit_tree(tmp_path, V6).findings == ()
 
 
+NOBODYS = "  bl __atomic_load_8\n  pop {r4, pc}\n"
+
+
+def in_a_system(folder: Path, files: dict[str, bytes]) -> list[tuple[str, str, str]]:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return [(f.severity, f.code, f.file) for f in audit_tree(folder, V6).findings]
+
+
+def test_in_a_whole_system_symbols_are_those_of_its_own_libraries(
+    arm: Toolbox, tmp_path: Path
+) -> None:
+    """A module, and what somebody opens, who may bring the symbols himself."""
+    files = {
+        "lib/m.so": arm.shared(Source(NOBODYS)),
+        "lib/plugin.so": arm.shared(Source(NOBODYS, exports=("plugin",))),
+        "lib/libc.so.6": arm.shared(Source(exports=("puts",), soname="libc.so.6")),
+    }
+    told = [
+        ("error", "undefined-symbol", "lib/m.so"),
+        ("note", "undefined-symbol", "lib/plugin.so"),
+    ]
+    assert in_a_system(tmp_path / "without", files) == told
+    own = arm.shared(Source(exports=("puts", "__atomic_load_8"), soname="libc.so.6"))
+    assert in_a_system(tmp_path / "with", files | {"lib/libc.so.6": own}) == []
+
+
 @pytest.mark.parametrize(
     ("member", "place"),
     [
