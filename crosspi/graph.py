@@ -230,6 +230,7 @@ class Graph:
             self._machine,
             compiled=self._compile(package, recipe, toolchain),
             sources=self.source_steps(recipe.with_programs),
+            libraries=self._libraries(recipe, toolchain),
         )
         return None if step is None else self._compiled.setdefault(step.key, step)
 

@@ -189,25 +189,34 @@ def programs_step(
     *,
     compiled: Step | None,
     sources: Sequence[Step],
+    libraries: Libraries = NO_LIBRARIES,
 ) -> Step | None:
     """The step that builds the programs of a slow smoke test; None if it has none."""
     programs, build = recipe.data.smoke.full_programs, recipe.data.build
     if programs is None or compiled is None or not isinstance(build, CMakeBuild):
         return None
     recipe = recipe.with_programs
-    context = BuildContext(recipe=recipe, toolchain=toolchain, jobs=machine.jobs, compiled=True)
+    context = BuildContext(
+        recipe=recipe,
+        toolchain=toolchain,
+        jobs=machine.jobs,
+        libraries=libraries.names,
+        compiled=True,
+    )
+    environment = {**COMPILE_ENVIRONMENT, **libraries.environment}
 
     def act(work: Workspace) -> None:
         run_commands(
             machine,
             work,
             commands=cmake.program_commands(build, programs, context),
-            environment=COMPILE_ENVIRONMENT,
+            environment=environment,
             mounts=[
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
                 Mount(work.results[compiled.name], places.COMPILED),
                 *source_mounts(recipe.data.sources, recipe.folder, machine),
                 Mount(recipe.folder, places.RECIPE),
+                *libraries.mounts(work.results),
             ],
         )
 
@@ -215,10 +224,10 @@ def programs_step(
     inputs = {
         "recipe": digest(described),
         "files of the programs": digest_files(recipe.folder / programs.folder),
-        ROOM: machine.room(COMPILE_ENVIRONMENT, Path(__file__)),
+        ROOM: machine.room(environment, Path(__file__)),
         "sources": _source_digest(recipe),
     }
-    needs = (machine.image.step, toolchain_made, compiled, *sources)
+    needs = (machine.image.step, toolchain_made, compiled, *libraries.steps, *sources)
     return Step("programs", compiled.subject, inputs, needs, act)
 
 
