@@ -14,7 +14,8 @@ SCHEMA = 1
 Severity = Literal["error", "note"]
 #: Whether it is so, or only looks so: code that nothing is known to lead to may be data. Many such
 #: instructions are hardly data, and that a program ran does not clear them: it reached few of them.
-#: `unproven`: its library asks for the CPU before it uses such code, if it was built to.
+#: `unproven`: nobody can tell from the file. Its library asks for the CPU before it uses such code,
+#: unless it was built not to.
 Certainty = Literal["certain", "likely", "unproven", "unclear"]
 #: Of a file whose code was looked at to this share, its instructions are known.
 SEEN = 0.9
@@ -159,6 +160,13 @@ CATALOGUE |= {
     for name in classes.NAMES
 }
 
+_NOT_DECIDABLE = (
+    "it runs, if its cryptography asks for the CPU before it uses them: OpenSSL and those that "
+    f"come from it do, unless they are built not to; else {_TRAPS}",
+    "use its encryption on the board, or see how it was built: OPENSSL_STATIC_ARMCAP and "
+    "-march=armv8-a+crypto take the question away; our own recipes say it under `dispatched`",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -184,7 +192,7 @@ def finding(
     certainty: Certainty = "certain",
 ) -> Finding:
     """A finding with the catalogue's words for its code."""
-    board, fix = CATALOGUE[code]
+    board, fix = _NOT_DECIDABLE if certainty == "unproven" else CATALOGUE[code]
     return Finding(code, file, message, where, board, fix, severity, certainty)
 
 
@@ -292,7 +300,8 @@ class Report:
         told = [f"{len(self.errors)} error{'s' * (len(self.errors) != 1)}"] if self.errors else []
         told += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
         words = {"proven": "passes", "refused": "FAILS", "undecided": "passes, not proven"}
-        word = words[self.verdict] if self.ok or self.verdict == "refused" else "UNDECIDED"
+        undecided = "UNDECIDED, neither proven nor refused"
+        word = words[self.verdict] if self.ok or self.verdict == "refused" else undecided
         return f"{word} ({', '.join([_files(len(self.files)), *told])})"
 
 
@@ -346,15 +355,23 @@ def _table(files: Sequence[FileFacts]) -> list[str]:
 _DOUBTS: dict[Certainty, str] = {
     "certain": "",
     "likely": " (likely: nothing is known to lead there, but they are too many to be data)",
-    "unproven": " (unproven: OpenSSL asks for the CPU before it uses them, if it was built to)",
+    "unproven": " (not decidable: in assembly of OpenSSL's, which asks for the CPU, unless it was "
+    "built not to)",
     "unclear": " (unclear: nothing is known to lead there)",
 }
+
+
+def _doubt(item: Finding) -> str:
+    declared = item.code.startswith("attr-") and item.code != "attr-lies"
+    if declared and item.certainty != "certain":
+        return " (no more certain than what is said of its instructions)"
+    return _DOUBTS[item.certainty]
 
 
 def _show(item: Finding) -> list[str]:
     place = f"{item.file} at {item.where}" if item.where else item.file
     return [
-        f"{item.severity} {item.code}: {item.message}{_DOUBTS[item.certainty]}",
+        f"{item.severity} {item.code}: {item.message}{_doubt(item)}",
         f"  where: {place}",
         f"  board: {item.board}",
         f"  fix:   {item.fix}",

@@ -179,9 +179,13 @@ def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
         found = Verdict(tuple(reports))
         sys.stdout.write((found.to_json() if json else found.to_text()) + "\n")
         if not found.ok:
-            broken = [judged.law for judged in found.reports if not judged.ok]
+            broken = [judged.law for judged in found.reports if judged.verdict == "refused"]
+            unsure = [judged.law for judged in found.reports if not judged.ok]
             raise AuditError(
-                f"{path.name} breaks the law of {' and of '.join(broken)}",
+                f"{path.name} breaks the law of {' and of '.join(broken)}"
+                if broken
+                else f"nobody can tell from {path.name} alone whether it keeps the law of "
+                + " and of ".join(unsure),
                 where=wheel,
                 fix="each finding above names its way out",
             )

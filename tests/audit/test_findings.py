@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from crosspi.audit.findings import CATALOGUE, FileFacts, Finding, Report, Verdict, finding
+from crosspi.audit.findings import (
+    CATALOGUE,
+    Certainty,
+    FileFacts,
+    Finding,
+    Report,
+    Verdict,
+    finding,
+)
 
 
 def report(*codes: str) -> Report:
@@ -53,6 +61,8 @@ UNCLEAR = finding("isa-neon", "m.so", "what", certainty="unclear")
 CERTAIN = finding("isa-neon", "m.so", "what")
 NOTE = finding("build-path", "m.so", "what", severity="note")
 
+UNDECIDED = "UNDECIDED, neither proven nor refused"
+
 
 @pytest.mark.parametrize(
     ("found", "coverage", "verdict", "words"),
@@ -60,7 +70,12 @@ NOTE = finding("build-path", "m.so", "what", severity="note")
         ((), 1.0, "proven", "passes (1 ELF file)"),
         ((NOTE,), 1.0, "proven", "passes (1 ELF file, 1 note)"),
         ((), 0.5, "undecided", "passes, not proven (1 ELF file)"),
-        ((UNCLEAR,), 1.0, "undecided", "UNDECIDED (1 ELF file, 1 error)"),
+        (
+            (UNCLEAR,),
+            1.0,
+            "undecided",
+            "UNDECIDED, neither proven nor refused (1 ELF file, 1 error)",
+        ),
         ((UNCLEAR, CERTAIN), 1.0, "refused", "FAILS (1 ELF file, 2 errors)"),
         ((CERTAIN,), 0.5, "refused", "FAILS (1 ELF file, 1 error)"),
     ],
@@ -89,6 +104,22 @@ def test_the_evidence_is_how_the_code_was_looked_at() -> None:
 def test_what_is_unclear_is_said_to_be() -> None:
     assert "(unclear: nothing is known to lead there)" in judged(UNCLEAR).to_text()
     assert "unclear" not in judged(CERTAIN).to_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "certainty", "words"),
+    [
+        ("attr-arch", "likely", "no more certain than what is said of its instructions"),
+        ("attr-arch", "certain", ""),
+        ("attr-lies", "likely", "too many to be data"),
+        ("isa-neon", "unproven", "not decidable: in assembly of OpenSSL's"),
+    ],
+)
+def test_doubts_are_told(code: str, certainty: Certainty, words: str) -> None:
+    (_, line) = judged(finding(code, "a.so", "it is", certainty=certainty)).to_text().split("it is")
+    told = line.splitlines()[0]
+    assert words in told
+    assert bool(told) == bool(words)
 
 
 def test_several_laws_are_several_reports() -> None:

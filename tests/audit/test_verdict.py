@@ -275,18 +275,44 @@ def test_what_go_built_for_is_what_it_declares(
     assert all((item.severity, item.certainty) == ("error", "certain") for item in found)
 
 
-@pytest.mark.parametrize(("more", "certainty"), [("", "unproven"), (".space 9000\n", "certain")])
+NAMED = '.ascii "AES for ARMv8, CRYPTOGAMS by <appro@openssl.org>"\n.balign 4\n'
+CRYPTO = V7.model_copy(update={"instructions": (*V7.instructions, "crypto"), "noted": ()})
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", {"isa-crypto": "unproven"}),
+        (".space 9000\n", {"isa-crypto": "certain", "attr-lies": "certain"}),
+    ],
+)
 def test_cryptography_that_openssl_may_ask_for_is_not_proven(
-    arm: Toolbox, more: str, certainty: str
+    arm: Toolbox, more: str, told: dict[str, str]
 ) -> None:
     """Nor does a run clear it; the same code elsewhere in the file is a fault."""
-    name = '.ascii "AES for ARMv8, CRYPTOGAMS by <appro@openssl.org>"\n.balign 4\n'
     aese = f"{words(0xF3B00300)}"
-    body = f"{aese}{aese}b 1f\n{more}1: {aese}{RETURN}{name}"
-    law = V7.model_copy(update={"instructions": (*V7.instructions, "crypto"), "noted": ()})
-    _, findings = audit_elf(arm.shared(Source(body, arch="armv7-a", fpu="neon")), MODULE, law)
+    body = f"{aese}{aese}b 1f\n{more}1: {aese}{RETURN}{NAMED}"
+    facts, findings = audit_elf(
+        arm.shared(Source(body, arch="armv7-a", fpu="neon")), MODULE, CRYPTO
+    )
     found = {item.code: item.certainty for item in findings if item.severity == "error"}
-    assert found["isa-crypto"] == found["attr-lies"] == certainty
+    assert found == told
+    report = Report("m.whl", "v7", "", (facts,), tuple(findings))
+    assert report.verdict == ("refused" if more else "undecided")
+    assert ("OPENSSL_STATIC_ARMCAP" in report.to_text()) == ("not decidable" in report.to_text())
+    assert ("not decidable" in report.to_text()) == (not more)
+
+
+@pytest.mark.parametrize(("more", "certainty"), [("", "unproven"), (words(0xF2220844), "certain")])
+def test_neon_that_openssl_may_ask_for_is_not_refused_either(
+    arm: Toolbox, more: str, certainty: str
+) -> None:
+    """uv for ARMv6: what the file declares is that of its assembly, and no more certain."""
+    body = f"{more}  .rept 2300\n  nop\n  .endr\n{words(NEON)}{RETURN}{NAMED}"
+    _, findings = audit_elf(arm.shared(Source(body, arch="armv7-a", fpu="neon")), MODULE, V6)
+    found = {item.code: item.certainty for item in findings if item.severity == "error"}
+    codes = {"isa-neon", "attr-arch", "attr-fp", "attr-simd", "attr-thumb2"}
+    assert found == dict.fromkeys(codes, certainty)
 
 
 def test_a_tree_may_have_static_libraries(tmp_path: Path) -> None:

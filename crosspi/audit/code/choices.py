@@ -18,15 +18,18 @@ from __future__ import annotations
 
 import re
 import struct
-from bisect import bisect_left
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from crosspi.audit.code.found import Hits
+from crosspi.audit.code.kinds import Bools
 from crosspi.audit.elf.file import Elf
 from crosspi.audit.elf.format import ET_REL
+from crosspi.audit.spool import give_back
 
+Places = npt.NDArray[np.int64]
 DMB, SAVE_D16, LOAD_D16 = 0xF57FF05B, 0xECC00B20, 0xECD00B20
 
 
@@ -96,29 +99,34 @@ class Choices:
         self._go = (goarm(elf) or 7) < 7
 
     @cached_property
-    def _assembly(self) -> list[int]:
-        return [c.addr + m.start() for c in self._elf.code for m in _ASSEMBLY.finditer(c.data)]
+    def _assembly(self) -> Places:
+        return self._places(_ASSEMBLY)
 
     @cached_property
-    def _trying(self) -> list[int]:
-        return [c.addr + m.start() for c in self._elf.code for m in _TRYING.finditer(c.data)]
+    def _trying(self) -> Places:
+        return self._places(_TRYING)
 
-    def asked(self, addr: int) -> bool:
-        """Whether cryptography is code of a library that asks for the CPU, if it is built to.
+    def _places(self, pattern: re.Pattern[bytes]) -> Places:
+        found = [c.addr + m.start() for c in self._elf.code for m in pattern.finditer(c.data)]
+        give_back(self._elf.data)
+        return np.array(found, np.int64)
 
-        One that is built for CPUs that have it does not ask, and consists of the same: so this is
-        no reason to believe that it only runs where it can.
+    def asked(self, addresses: Places) -> Bools:
+        """Which instructions are of a library's assembly that asks for the CPU, if it is built to.
+
+        One that is built for CPUs that have them does not ask, and consists of the same: so this
+        is no reason to believe that they only run where they can.
         """
+        found = np.zeros(len(addresses), bool)
         if self._elf.header.kind == ET_REL:
-            return False
+            return found
         for places, before, behind in (
             (self._assembly, _NEAR, _NEAR),
             (self._trying, 0, _TRYING_SIZE - 1),
         ):
-            at = bisect_left(places, addr - behind)
-            if at < len(places) and places[at] <= addr + before:
-                return True
-        return False
+            at = np.searchsorted(places, addresses - behind)
+            found |= np.append(places, np.iinfo(np.int64).max)[at] <= addresses + before
+        return found
 
     def candidates(self, hits: Hits) -> list[int]:
         """Which of some instructions there may be a reason for."""

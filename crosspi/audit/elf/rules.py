@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from mmap import mmap
 from pathlib import PurePosixPath
 from typing import get_args
@@ -80,13 +81,19 @@ def _audit_arm(
         *_check_instructions(name, attributes, result, law, promises),
         *_check_coverage(name, result, own),
     ]
-    foreign = any(item.severity == "error" for item in instructions)
+    doubts = [item.certainty for item in instructions if item.severity == "error"]
     # What is declared is the most that one object of it may hold. Where the code was looked at and
-    # holds none of it, others' files may say so; ours would be made with the wrong flags.
-    declared: Severity = "error" if own or foreign or result.coverage < SEEN else "note"
+    # holds none of it, others' files may say so; ours would be made with the wrong flags. Where it
+    # holds what may be data, or may be asked for, the declaration knows no more.
+    blind = own or result.coverage < SEEN
+    declared: Severity = "error" if blind or doubts else "note"
+    sure: Certainty = "certain" if blind or not doubts else _surest(doubts)
     findings = [
         *_check_abi(elf, name, attributes),
-        *_check_attributes(elf, name, attributes, law, promises, own, declared),
+        *(
+            replace(item, certainty=sure) if item.severity == "error" else item
+            for item in _check_attributes(elf, name, attributes, law, promises, own, declared)
+        ),
         *instructions,
         *_check_stack(elf, name),
         *_check_paths(elf, name, build_paths, own),
@@ -180,14 +187,19 @@ def _check_instructions(
         yield finding(
             f"isa-{kind}", name, text, where=where, severity=severity, certainty=certainty
         )
-        if severity == "error" and not classes.BITS[kind] & granted:
-            lying = min(lying, certainty, key=get_args(Certainty).index)
+        # Assembly that asks for the CPU never declares what it then uses.
+        if severity == "error" and not classes.BITS[kind] & granted and certainty != "unproven":
+            lying = _surest([lying, certainty])
             lies.append(f"{classes.WORDS[kind]} at {where}")
     if lies and attributes:
         arch, fp, simd = attributes.describe()
         text = f"it declares {arch}, floating point {fp}, SIMD {simd}, and holds {'; '.join(lies)}"
         where = lies[0].split(" at ", 1)[1]
         yield finding("attr-lies", name, text, where=where, certainty=lying)
+
+
+def _surest(found: Iterable[Certainty]) -> Certainty:
+    return min(found, key=get_args(Certainty).index)
 
 
 def _check_coverage(name: str, result: Scan, own: bool) -> Iterator[Finding]:
@@ -240,9 +252,7 @@ def _forbidden(
             continue
         first = first or hits[0]
         count += len(hits)
-        choices = np.zeros(len(hits), bool)
-        if kind == "crypto":
-            choices = np.array([result.choices.asked(addr) for addr in hits.addresses.tolist()])
+        choices = result.choices.asked(hits.addresses)
         asked += int(np.count_nonzero(choices))
         guessed += int(np.count_nonzero(hits.guessed & ~choices))
         functions, places = np.unique(result.names.functions(hits), return_index=True)
