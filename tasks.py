@@ -151,14 +151,27 @@ def fetch(_context: Context, recipe: Sequence[str] | None = None, offline: bool 
 
 
 @task(
+    iterable=["recipe", "version"],
     optional=["tools"],
-    help={"tools": "renew the locks of build tools: of this name, or of all"},
+    help={
+        "recipe": "write the pins of this recipe",
+        "version": "of this version; default: of all that are pinned",
+        "tools": "renew the locks of build tools: of this name, or of all",
+    },
 )
-def track(_context: Context, tools: str | bool = "") -> None:
-    """Write locks and pins from what the origins have: invoke track --tools meson"""
-    from crosspi.cli import commands
+def track(
+    _context: Context,
+    recipe: Sequence[str] | None = None,
+    version: Sequence[str] | None = None,
+    tools: str | bool = "",
+) -> None:
+    """Write pins and locks from what the origins have: invoke track --recipe numpy"""
+    from crosspi.cli import tracking
 
-    commands.track_tools([] if tools is True else [str(tools)])
+    if tools:
+        tracking.track_tools([] if tools is True else [str(tools)])
+    if recipe or not tools:
+        tracking.track_recipes(recipe or (), version or ())
 
 
 @task(name="list", help={"json": RUNNING["json"]})

@@ -197,14 +197,15 @@ class Graph:
         The file itself, without a variant, has the plain name; what others compile is called after
         the first Python that it serves.
         """
-        step = self._compile_as(package.name, recipe, toolchain)
-        main = self._compile_as(package.name, package.recipes[-1], toolchain)
+        package = package.of(recipe.data.version)
+        step = self._compile_as(recipe.label, recipe, toolchain)
+        main = self._compile_as(recipe.label, package.recipes[-1], toolchain)
         if step is not None and (main is None or main.key != step.key):
             for version, python in self._project.targets.pythons.items():
                 variant = package.recipe(version)
-                same = self._compile_as(package.name, variant, toolchain) if variant else None
+                same = self._compile_as(recipe.label, variant, toolchain) if variant else None
                 if same is not None and same.key == step.key:
-                    name = f"{package.name}-{python.data.tag}"
+                    name = f"{recipe.label}-{python.data.tag}"
                     step = self._compile_as(name, recipe, toolchain)
                     break
         return None if step is None else self._compiled.setdefault(step.key, step)
@@ -235,20 +236,19 @@ class Graph:
         return None if step is None else self._compiled.setdefault(step.key, step)
 
     def _wheel(self, package: Package, cell: Cell) -> ProductSteps:
-        key = (package.name, cell.identifier)
-        if key in self._products:
-            return self._products[key]
         recipe = package.recipe(cell.python.version)
         assert recipe is not None, "the request was checked"
+        key = (recipe.label, cell.identifier)
+        if key in self._products:
+            return self._products[key]
         needs = {
-            name: self._wheel(self._project.recipes.by_name[name], cell)
+            name: self._wheel(self._project.recipes.seen_by(recipe, name), cell)
             for name in recipe.data.requires.build
         }
-        names = [canonicalize_name(Requirement(r).name) for r in recipe.data.requires.run]
         direct = [
-            self._wheel(self._project.recipes.by_name[name], cell)
-            for name in names
-            if name in self._project.recipes.by_name
+            self._wheel(self._project.recipes.meant(requirement), cell)
+            for requirement in map(Requirement, recipe.data.requires.run)
+            if canonicalize_name(requirement.name) in self._project.recipes.by_name
         ]
         # pip on the board installs what those need as well.
         installs = {w.recipe.name: w for d in direct for w in (d, *d.installs)}.values()
@@ -283,9 +283,9 @@ class Graph:
 
     def _prefixed(self, package: Package, toolchain: Toolchain) -> ProductSteps:
         """The steps of a library or archive; of what is both, those of the archive prove both."""
-        key = (package.name, toolchain.name)
+        recipe = package.general
+        key = (recipe.label, toolchain.name)
         if key not in self._products:
-            recipe = package.general
             built = prefix_step(
                 recipe,
                 self.toolchain(toolchain),

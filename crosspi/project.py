@@ -218,7 +218,7 @@ class Project:
         for text in recipe.data.requires.run:
             requirement = Requirement(text)
             served = self.recipes.by_name[canonicalize_name(requirement.name)].recipe(version)
-            if served is not None and served.data.version not in requirement.specifier:
+            if served is not None and self.recipes.meant(requirement).recipe(version) is None:
                 return f"it needs {text}, and the recipe for this Python is {served.data.version}"
         return ""
 

@@ -33,7 +33,7 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
         "image:python-cp311-toy",
         "toolchain:toy",
         "python:cp311-toy",
-        "compile:pack-toy",
+        "compile:pack-1.0-toy",
         "source:main-00000000",
         "source:extra-11111111",
         "source:other-22222222",
@@ -41,10 +41,10 @@ def test_the_graph_of_a_wheel(checkout: Path) -> None:
         *(
             f"{kind}:{recipe}-cp311-toy"
             for kind in ("build", "wheel", "audit")
-            for recipe in ("pack", "other")
+            for recipe in ("pack-1.0", "other-2.0")
         ),
-        "smoke:pack-cp311-toy-toy1",
-        "smoke:other-cp311-toy-toy1",
+        "smoke:pack-1.0-cp311-toy-toy1",
+        "smoke:other-2.0-cp311-toy-toy1",
     }
 
 
@@ -56,14 +56,14 @@ def test_a_source_is_one_step_whatever_recipes_call_it(checkout: Path) -> None:
     (source,) = {s.name for s in steps if s.kind == "source" and s.inputs == {"pin": 64 * "0"}}
     users = [s.name for s in steps if source in {need.name for need in s.needs}]
     assert source.endswith("-00000000")
-    assert {"build:pack-cp311-toy", "build:other-cp311-toy"} <= set(users)
+    assert {"build:pack-1.0-cp311-toy", "build:other-2.0-cp311-toy"} <= set(users)
 
 
 def test_two_pythons_share_what_is_compiled(checkout: Path) -> None:
     project = project_at(checkout)
     wheels = Graph(project).products(ask(project, "pack", pythons="3.11,3.9"))
     steps = {step.name: step for w in wheels for step in closure(w.smokes)}
-    assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-toy"]
+    assert [name for name in steps if name.startswith("compile:")] == ["compile:pack-1.0-toy"]
     assert len([name for name in steps if name.startswith("build:pack")]) == 2
 
 
@@ -78,7 +78,7 @@ def test_recipes_of_a_package_share_what_is_compiled(checkout: Path) -> None:
     wheels = graph.products(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
     steps = {step for w in wheels for step in closure(w.smokes)}
     names = [step.name for step in steps]
-    assert names.count("compile:pack-toy") == 1
+    assert names.count("compile:pack-1.0-toy") == 1
     (compiled,) = [step for step in steps if step.kind == "compile"]
     assert "late" not in " ".join(step.name for step in closure([compiled]))
     assert {"source:late-77777777", "source:late-88888888"} < set(names)
@@ -106,11 +106,14 @@ def test_variants_that_compile_different_things_are_both_built(checkout: Path) -
         for need in w.built.needs
         if need.kind == "compile"
     }
-    assert compiled == {"cp311-toy": "compile:pack-toy", "cp39-toy": "compile:pack-cp39-toy"}
+    assert compiled == {
+        "cp311-toy": "compile:pack-1.0-toy",
+        "cp39-toy": "compile:pack-1.0-cp39-toy",
+    }
     # What a step is called does not depend on what else is asked for.
     alone = Graph(project).products(ask(project, "pack", pythons="3.9"))
     names = {s.name for s in closure([s for w in alone for s in w.smokes]) if s.kind == "compile"}
-    assert names == {"compile:pack-cp39-toy"}
+    assert names == {"compile:pack-1.0-cp39-toy"}
     result = build(project, request)
     assert result.errors == []
     assert len([path for path in result.published if path.name.startswith("pack")]) == 2
@@ -128,7 +131,7 @@ def test_a_smoke_test_waits_for_its_programs(checkout: Path) -> None:
     smokes = [step for step in steps if step.name.startswith("smoke:pack-")]
     assert [programs in step.needs for step in smokes] == [True, True]
     before = {step.name for step in closure([programs])}
-    assert {"compile:pack-toy", "source:tester-44444444"} < before
+    assert {"compile:pack-1.0-toy", "source:tester-44444444"} < before
     built = {step.name for w in wheels for step in closure([w.product])}
     assert not built & {"source:tester-44444444", programs.name}
 
@@ -164,7 +167,7 @@ def test_a_smoke_test_installs_what_its_wheel_needs(checkout: Path) -> None:
     project = project_at(checkout)
     (pack,) = [w for w in Graph(project).products(ask(project, "pack")) if w.recipe.name == "pack"]
     needs = {need.name for need in pack.smokes[0].needs}
-    assert {"wheel:other-cp311-toy", "audit:other-cp311-toy"} <= needs
+    assert {"wheel:other-2.0-cp311-toy", "audit:other-2.0-cp311-toy"} <= needs
 
 
 # --- a Python of parts ----------------------------------------------------------------------------
@@ -184,10 +187,10 @@ def test_the_graph_of_a_python_of_parts(parts: Path) -> None:
     assert needed(steps, "audit:system-toy") == {"part:system"}
     assert needed(steps, "image:python-cp311-toy") == {"part:system"}
     assert needed(steps, "python:cp311-toy") == {"image:python-cp311-toy"}
-    assert needed(steps, "smoke:other-cp311-toy-toy1") == {
+    assert needed(steps, "smoke:other-2.0-cp311-toy-toy1") == {
         "image:python-cp311-toy",
-        "wheel:other-cp311-toy",
-        "audit:other-cp311-toy",
+        "wheel:other-2.0-cp311-toy",
+        "audit:other-2.0-cp311-toy",
         "audit:system-toy",
     }
 
@@ -205,7 +208,7 @@ def test_a_parts_own_smoke_test_comes_before_those_of_wheels(parts: Path) -> Non
         "part:base",
         "audit:system-toy",
     }
-    assert "smoke:system-cp311-toy-toy1" in needed(steps, "smoke:other-cp311-toy-toy1")
+    assert "smoke:system-cp311-toy-toy1" in needed(steps, "smoke:other-2.0-cp311-toy-toy1")
 
 
 def test_binaries_of_others_are_not_audited(parts: Path) -> None:
@@ -233,5 +236,43 @@ def test_packaged_and_built_pythons_stand_side_by_side(parts: Path) -> None:
     wheels = Graph(project).products(ask(project, "other", pythons="3.11,3.9"))
     steps = closure([s for w in wheels for s in w.smokes])
     assert needed(steps, "image:python-cp39-toy") == set()
-    assert "audit:system-toy" not in needed(steps, "smoke:other-cp39-toy-toy1")
+    assert "audit:system-toy" not in needed(steps, "smoke:other-2.0-cp39-toy-toy1")
     assert len([step for step in steps if step.kind == "part"]) == 2
+
+
+def without(text: str, *lines: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line not in lines)
+
+
+def test_two_versions_stand_side_by_side(checkout: Path) -> None:
+    text = without(PACK, 'version: "1.0"', 'pythons: ">=3.9"') + (
+        "\nvariants:\n"
+        "- {version: '1.0', pythons: '>=3.9'}\n"
+        "- {version: '1.1', pythons: '>=3.9', build: {options: {OPTION: false}}}\n"
+    )
+    write_recipe(checkout / "recipes" / "pack", text)
+    project = project_at(checkout)
+    names = [
+        {
+            step.name
+            for w in Graph(project).products(ask(project, word))
+            for step in closure(w.goals)
+        }
+        for word in ("pack", "pack==1.0")
+    ]
+    made = [{name for name in found if ":pack-" in name} for found in names]
+    assert {name.split(":")[1][:8] for name in made[0]} == {"pack-1.1"}
+    assert {name.split(":")[1][:8] for name in made[1]} == {"pack-1.0"}
+    both = Graph(project).products(ask(project, "pack", "pack==1.0"))
+    assert [w.recipe.label for w in both if w.recipe.name == "pack"] == ["pack-1.1", "pack-1.0"]
+
+
+def test_a_need_takes_the_newest_version_that_it_allows(checkout: Path) -> None:
+    write_recipe(checkout / "recipes" / "pack", PACK.replace("other>=1", "other<2"))
+    text = without(PEP517, 'version: "2.0"', 'pythons: ">=3.9"') + (
+        "\nvariants:\n- {version: '2.0', pythons: '>=3.9'}\n- {version: '1.5', pythons: '>=3.9'}\n"
+    )
+    write_recipe(checkout / "recipes" / "other", text)
+    project = project_at(checkout)
+    products = Graph(project).products(ask(project, "pack"))
+    assert {w.recipe.label for w in products} == {"pack-1.0", "other-1.5"}

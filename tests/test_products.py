@@ -50,14 +50,19 @@ def test_the_graph_of_a_library_and_an_archive(products: Path) -> None:
     assert set(steps) == {
         *("image:toolchain", "image:python-cp311-toy", "toolchain:toy"),
         *("source:lib-55555555", "source:arc-66666666"),
-        *("prefix:lib-toy", "linked:lib-toy", "audit:lib-toy", "smoke:lib-toy-toy1"),
-        *("prefix:arc-toy", "archive:arc-toy", "linked:arc-toy", "audit:arc-toy"),
-        "smoke:arc-toy-toy1",
+        *(
+            "prefix:lib-1.2-toy",
+            "linked:lib-1.2-toy",
+            "audit:lib-1.2-toy",
+            "smoke:lib-1.2-toy-toy1",
+        ),
+        *("prefix:arc-3.0-toy", "archive:arc-3.0-toy", "linked:arc-3.0-toy", "audit:arc-3.0-toy"),
+        "smoke:arc-3.0-toy-toy1",
     }
-    assert "prefix:lib-toy" in needs(steps, "prefix:arc-toy")
-    assert {"archive:arc-toy", "prefix:lib-toy"} <= needs(steps, "linked:arc-toy")
-    assert "prefix:lib-toy" in needs(steps, "linked:lib-toy")
-    assert {"linked:arc-toy", "audit:arc-toy"} <= needs(steps, "smoke:arc-toy-toy1")
+    assert "prefix:lib-1.2-toy" in needs(steps, "prefix:arc-3.0-toy")
+    assert {"archive:arc-3.0-toy", "prefix:lib-1.2-toy"} <= needs(steps, "linked:arc-3.0-toy")
+    assert "prefix:lib-1.2-toy" in needs(steps, "linked:lib-1.2-toy")
+    assert {"linked:arc-3.0-toy", "audit:arc-3.0-toy"} <= needs(steps, "smoke:arc-3.0-toy-toy1")
 
 
 def test_only_wheels_ask_for_a_python(products: Path) -> None:
@@ -93,7 +98,7 @@ def test_a_wheel_is_linked_with_a_library_and_with_what_that_needs(products: Pat
     assert job.environment["CMAKE_PREFIX_PATH"] == "/need/lib:/need/base"
     # Libraries are proven too, and are no files of the index.
     states = {o.step.name: o.state for o in result.outcomes}
-    assert states["smoke:lib-toy-toy1"] is State.BUILT
+    assert states["smoke:lib-1.2-toy-toy1"] is State.BUILT
     assert [path.name.split("-")[0] for path in result.published] == ["other"]
 
 
@@ -116,7 +121,11 @@ def test_an_archive_is_published_with_its_proofs(products: Path) -> None:
     about = json.loads(path.with_name(NAME + ".json").read_text())
     assert about["archive"] == NAME
     assert "python" not in about
-    assert set(about["proof"]) == {"archive:arc-toy", "audit:arc-toy", "smoke:arc-toy-toy1"}
+    assert set(about["proof"]) == {
+        "archive:arc-3.0-toy",
+        "audit:arc-3.0-toy",
+        "smoke:arc-3.0-toy-toy1",
+    }
     assert about["steps"]["audit"]["sha256"] == about["sha256"]
     assert about["sha256"] in (project.paths.dist / "archives" / "index.html").read_text()
     assert "arc" not in (project.paths.dist / "simple" / "index.html").read_text()
@@ -175,9 +184,11 @@ def test_an_archive_that_breaks_the_law_is_not_run(products: Path) -> None:
 def test_one_compile_makes_wheels_and_an_archive(checkout: Path) -> None:
     write_recipe(checkout / "recipes" / "pack", BOTH)
     steps = steps_of(project_at(checkout), "pack", pythons="3.11,3.9")
-    users = {name for name, step in steps.items() if "compile:pack-toy" in needs(steps, step.name)}
-    assert users == {"build:pack-cp311-toy", "build:pack-cp39-toy", "prefix:pack-toy"}
-    assert "archive:pack-toy" in steps
+    users = {
+        name for name, step in steps.items() if "compile:pack-1.0-toy" in needs(steps, step.name)
+    }
+    assert users == {"build:pack-1.0-cp311-toy", "build:pack-1.0-cp39-toy", "prefix:pack-1.0-toy"}
+    assert "archive:pack-1.0-toy" in steps
 
 
 @pytest.mark.usefixtures("lawful")

@@ -56,7 +56,7 @@ def test_a_build_publishes_proven_wheels(checkout: Path) -> None:
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         assert data["sha256"] == data["steps"]["audit"]["sha256"] == digest
         assert data["steps"]["smoke"]["toy1"]["sha256"] == digest
-        assert f"step build:{data['recipe']}-cp311-toy" in data["steps"]
+        assert f"step build:{data['recipe']}-{data['version']}-cp311-toy" in data["steps"]
         assert set(data["made_with"]["images"]) == {"toolchain", "python-cp311-toy"}
         toolchain = data["made_with"]["images"]["toolchain"]
         assert "zlib1g 1:1.2.13 amd64" in toolchain["packages"]  # the wheel's compressor
@@ -83,15 +83,15 @@ def test_a_wheel_is_proven_on_each_board(checkout: Path) -> None:
         "toy2": "max",
     }
     assert {name for name in data["proof"] if name.startswith("smoke")} == {
-        "smoke:other-cp311-toy-toy1",
-        "smoke:other-cp311-toy-toy2",
+        "smoke:other-2.0-cp311-toy-toy1",
+        "smoke:other-2.0-cp311-toy-toy2",
     }
 
 
 def test_a_new_board_runs_only_its_own_test(checkout: Path) -> None:
     assert rebuilt(checkout, lambda: on_two_boards(checkout)) == {
-        "smoke:pack-cp311-toy-toy2",
-        "smoke:other-cp311-toy-toy2",
+        "smoke:pack-1.0-cp311-toy-toy2",
+        "smoke:other-2.0-cp311-toy-toy2",
     }
 
 
@@ -111,8 +111,8 @@ def test_a_wheel_that_fails_on_one_board_is_not_published(checkout: Path) -> Non
     result = build(project, ask(project, "other"), keep_going=True)
     states = {o.step.name: o.state for o in result.outcomes if o.step.kind == "smoke"}
     assert states == {
-        "smoke:other-cp311-toy-toy1": State.BUILT,
-        "smoke:other-cp311-toy-toy2": State.FAILED,
+        "smoke:other-2.0-cp311-toy-toy1": State.BUILT,
+        "smoke:other-2.0-cp311-toy-toy2": State.FAILED,
     }
     assert result.published == []
     assert "on toy2" in result.errors[0].where
@@ -176,7 +176,7 @@ def test_a_wheel_that_cannot_be_published_ends_nothing_else(
     result = build(project, ask(project, "pack"))
     assert [type(e) for e in result.errors] == [UnexpectedError]
     assert [path.name.split("-")[0] for path in result.published] == ["pack"]
-    log = project.paths.logs / "publish-other-cp311-toy.log"
+    log = project.paths.logs / "publish-other-2.0-cp311-toy.log"
     assert "Traceback" in log.read_text()
     assert str(log) in result.errors[0].where
 
@@ -198,7 +198,9 @@ def test_nothing_changed_nothing_runs(checkout: Path) -> None:
 
 def test_a_changed_smoke_test_runs_only_itself(checkout: Path) -> None:
     script = checkout / "recipes" / "pack" / "smoke.py"
-    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {"smoke:pack-cp311-toy-toy1"}
+    assert rebuilt(checkout, lambda: script.write_text("# new\n")) == {
+        "smoke:pack-1.0-cp311-toy-toy1"
+    }
 
 
 def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_changed_licence_compiles_nothing(checkout: Path) -> None:
         f"{name}{board}"
         for number in ("", "-1")
         for kind, board in (("wheel", ""), ("audit", ""), ("smoke", "-toy1"))
-        for name in [f"{kind}:pack-cp311-toy{number}"]
+        for name in [f"{kind}:pack-1.0-cp311-toy{number}"]
     }
 
 
@@ -299,8 +301,8 @@ def test_a_changed_python_option_compiles_nothing(checkout: Path) -> None:
         write_recipe(checkout / "recipes" / "pack", text)
 
     assert rebuilt(checkout, change) == {
-        *(f"{kind}:pack-cp311-toy" for kind in ("build", "wheel", "audit")),
-        "smoke:pack-cp311-toy-toy1",
+        *(f"{kind}:pack-1.0-cp311-toy" for kind in ("build", "wheel", "audit")),
+        "smoke:pack-1.0-cp311-toy-toy1",
     }
 
 
@@ -314,8 +316,8 @@ def test_a_failing_build_publishes_nothing_of_itself(checkout: Path) -> None:
     assert "error: it broke" in error.why
     assert [p.name.split("-")[0] for p in result.published] == ["other"]
     states = {o.step.name: o.state for o in result.outcomes}
-    assert states["build:pack-cp311-toy"] is State.FAILED
-    assert states["smoke:pack-cp311-toy-toy1"] is State.BLOCKED
+    assert states["build:pack-1.0-cp311-toy"] is State.FAILED
+    assert states["smoke:pack-1.0-cp311-toy-toy1"] is State.BLOCKED
 
 
 def test_a_failed_build_goes_on_where_it_was(checkout: Path) -> None:
@@ -324,7 +326,7 @@ def test_a_failed_build_goes_on_where_it_was(checkout: Path) -> None:
     project = project_at(checkout, board)
     build(project, ask(project, "pack"))
     board.fails = ""
-    assert "compile:pack-toy" not in made(build(project, ask(project, "pack")))
+    assert "compile:pack-1.0-toy" not in made(build(project, ask(project, "pack")))
 
 
 def test_sigterm_is_not_taken_for_a_failed_step(checkout: Path) -> None:
@@ -360,9 +362,9 @@ def test_a_part_becomes_the_board_of_the_tests(parts: Path) -> None:
     assert result.errors == []
     order = [o.step.name for o in result.outcomes if o.state is State.BUILT]
     chain = ["part:base", "part:system", "image:python-cp311-toy", "python:cp311-toy"]
-    chain += ["build:other-cp311-toy", "smoke:other-cp311-toy-toy1"]
+    chain += ["build:other-2.0-cp311-toy", "smoke:other-2.0-cp311-toy-toy1"]
     assert [name for name in order if name in chain] == chain
-    assert order.index("audit:system-toy") < order.index("smoke:other-cp311-toy-toy1")
+    assert order.index("audit:system-toy") < order.index("smoke:other-2.0-cp311-toy-toy1")
     ((tag, (root, platform)),) = board.imported.items()
     assert platform == "linux/arm/v6"
     with tarfile.open(fileobj=io.BytesIO(root)) as archive:
@@ -411,8 +413,8 @@ def test_a_changed_law_only_audits_and_tests_anew(parts: Path) -> None:
     assert result.errors == []
     assert made(result) == {
         "audit:system-toy",
-        "audit:other-cp311-toy",
-        "smoke:other-cp311-toy-toy1",
+        "audit:other-2.0-cp311-toy",
+        "smoke:other-2.0-cp311-toy-toy1",
     }
     assert len(result.published) == len(board.imported) == 1
 
@@ -428,7 +430,7 @@ def test_a_part_that_breaks_the_law_is_no_board(parts: Path) -> None:
     assert not any("/index" in {m.target for m in job.mounts} for job in board.jobs)
     states = {o.step.name: o.state for o in result.outcomes}
     assert states["audit:system-toy"] is State.FAILED
-    assert states["smoke:other-cp311-toy-toy1"] is State.BLOCKED
+    assert states["smoke:other-2.0-cp311-toy-toy1"] is State.BLOCKED
     assert states["image:python-cp311-toy"] is State.BUILT
-    assert states["wheel:other-cp311-toy"] is State.BUILT
+    assert states["wheel:other-2.0-cp311-toy"] is State.BUILT
     assert not project.paths.dist.exists() or not list(project.paths.dist.rglob("*.whl"))

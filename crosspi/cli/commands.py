@@ -14,10 +14,9 @@ from crosspi.cli.session import session
 from crosspi.console import size
 from crosspi.containers.contents import Remembered
 from crosspi.data.part import load_parts
-from crosspi.data.recipe import TOOL_SETS, Recipes
+from crosspi.data.recipe import Recipes
 from crosspi.data.source import Source
 from crosspi.data.targets import split_words
-from crosspi.data.tool_sets import ToolSets
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
 from crosspi.graph import Graph, ProductSteps
@@ -222,23 +221,6 @@ def fetch(recipe: Sequence[str], *, offline: bool) -> None:
                     shown.state("verified")
                 rows.append((owner, name, "verified", source.pin))
         project.console.table("sources", ("recipe", "source", "state", "pin"), rows)
-
-
-def track_tools(tools: Sequence[str]) -> None:
-    """Renew the locks of build tools."""
-    from crosspi.track import tools as locks
-
-    with session(works=True) as project:
-        folder = project.paths.recipes / TOOL_SETS
-        wanted = locks.read_wanted(folder)
-        rows = []
-        for name in locks.choose(wanted, split_words(tools, "--tools")):
-            with project.console.step(f"tools:{name}") as shown:
-                changed = locks.renew(folder, name, wanted[name], project.sources)
-                shown.state("changed" if changed else "as before")
-            found = ToolSets(folder).get(name)
-            rows.append((name, "changed" if changed else "as before", ", ".join(found.files)))
-        project.console.table("locks of build tools", ("tool set", "state", "packages"), rows)
 
 
 def list_everything(*, json: bool) -> None:

@@ -15,8 +15,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from crosspi.data.document import Document, Fault, Location
+from crosspi.data.pins import Pins
 from crosspi.data.products import compiled_once, product_faults, python_alone
 from crosspi.data.recipe_data import (
     CMakeBuild,
@@ -51,6 +53,11 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.data.name
+
+    @property
+    def label(self) -> str:
+        """Name and version: what steps and results are called by."""
+        return f"{self.data.name}-{self.data.version}"
 
     @property
     def smoke_script(self) -> Path:
@@ -103,7 +110,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Package:
-    """A package: its recipes, of which the first that serves a Python builds for it."""
+    """A package: its recipes, of which that of the newest version for a Python builds for it."""
 
     folder: Path
     recipes: tuple[Recipe, ...]
@@ -135,8 +142,24 @@ class Package:
 
     @property
     def general(self) -> Recipe:
-        """The recipe of what has no Python: the file itself, without a variant."""
-        return self.recipes[-1]
+        """The recipe of what has no Python: of the newest version, the file without a variant."""
+        return self.of(self.versions[0]).recipes[-1]
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions that there are recipes for, the newest first."""
+        found = dict.fromkeys(recipe.data.version for recipe in self.recipes)
+        return sorted(found, key=Version, reverse=True)
+
+    def of(self, version: str) -> Package:
+        """The package as if it had this version alone."""
+        same = (r for r in self.recipes if Version(r.data.version) == Version(version))
+        return replace(self, recipes=tuple(same))
+
+    def within(self, specifier: SpecifierSet) -> Package:
+        """The package as if it had only the versions of a range."""
+        allowed = (r for r in self.recipes if specifier.contains(r.data.version, prereleases=True))
+        return replace(self, recipes=tuple(allowed))
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -150,10 +173,11 @@ class Package:
         return sources
 
     def recipe(self, python_version: str) -> Recipe | None:
-        """The recipe that serves a Python; None where there is none."""
-        if "wheel" not in self.makes:
+        """The recipe of the newest version that serves a Python; None where there is none."""
+        serving = [r for r in self.recipes if r.supports(python_version)]
+        if not serving or "wheel" not in self.makes:
             return None
-        return next((r for r in self.recipes if r.supports(python_version)), None)
+        return max(serving, key=lambda recipe: Version(recipe.data.version))
 
     def refusal(self, python_version: str) -> str:
         """Why no recipe serves a Python."""
@@ -181,8 +205,12 @@ class Package:
         whole = Document.read(folder / "recipe.yaml")
         tools = tools or ToolSets(folder.parent / TOOL_SETS)
         recipes: list[Recipe] = []
-        for _, document in documents(whole, last="pythons"):
+        variants = [document for _, document in documents(whole, last="pythons")]
+        for document in Pins.read(folder).laid_under(variants):
             written = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
+            if not written.build.source:
+                build = written.build.model_copy(update={"source": written.name})
+                written = written.model_copy(update={"build": build})
             data = tools.applied(written)
             recipe = Recipe(folder=folder, data=data)
             faults = [Fault(*found) for found in tools.unknown(written)] + list(_faults(recipe))
@@ -240,21 +268,60 @@ class Recipes:
         return iter(self.by_name.values())
 
     def select(self, words: list[str]) -> list[Package]:
-        """The packages of these names, or the default set if there are none.
+        """The packages of these names (`NAME`, `NAME==VERSION`), or the default set if none.
 
         Raises:
-            UsageError: a name is unknown; suggests near ones.
+            UsageError: a name or version is unknown; suggests near ones.
         """
         if not words:
             return [package for package in self if package.data.default]
-        for word in words:
-            if canonicalize_name(word) not in self.by_name:
-                raise UsageError(
-                    f"there is no recipe '{word}'",
-                    where="--recipe",
-                    fix=f"{did_you_mean(word, self.by_name)} (`invoke list` shows all)",
-                )
-        return [self.by_name[canonicalize_name(word)] for word in words]
+        return [self._one(word) for word in words]
+
+    def meant(self, requirement: Requirement) -> Package:
+        """The package of a requirement, with the versions that it allows; it must have a recipe."""
+        package = self.by_name[canonicalize_name(requirement.name)]
+        return package.within(requirement.specifier)
+
+    def seen_by(self, recipe: Recipe, name: str) -> Package:
+        """A package whose wheel a recipe's build sees: of the versions that it may run with."""
+        package = self.by_name[name]
+        for requirement in map(Requirement, recipe.data.requires.run):
+            if canonicalize_name(requirement.name) == name:
+                package = package.within(requirement.specifier)
+        return package
+
+    def _one(self, word: str) -> Package:
+        """The package of a word: `NAME`, or `NAME==VERSION` for one of its versions.
+
+        Raises:
+            UsageError: see `select`.
+        """
+        name, equals, version = word.partition("==")
+        package = self.by_name.get(canonicalize_name(name.strip()))
+        if package is None:
+            raise UsageError(
+                f"there is no recipe '{name.strip()}'",
+                where="--recipe",
+                fix=f"{did_you_mean(name, self.by_name)} (`invoke list` shows all)",
+            )
+        if not equals:
+            return package
+        try:
+            chosen = package.of(version.strip())
+        except InvalidVersion as error:
+            raise UsageError(
+                f"'{version.strip()}' is not a version (PEP 440)",
+                where=f"--recipe {word}",
+                fix=f"there are {', '.join(package.versions)}",
+            ) from error
+        if not chosen.recipes:
+            raise UsageError(
+                f"there is no recipe for {package.name} {version.strip()}",
+                where=f"--recipe {word}",
+                fix=f"there are {', '.join(package.versions)}; `invoke track --recipe "
+                f"{package.name} --version {version.strip()}` pins another",
+            )
+        return chosen
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:

@@ -86,7 +86,7 @@ class CMakeBuild(Model):
     """
 
     system: Literal["cmake"]
-    source: str
+    source: str = Field(default="", description="the recipe's own name where it is left out")
     folder: InsidePath = "."
     writable: tuple[str, ...] = ()
     options: dict[str, Scalar] = {}
@@ -113,7 +113,7 @@ class Pep517Build(Model):
     """
 
     system: Literal["pep517"]
-    source: str
+    source: str = Field(default="", description="the recipe's own name where it is left out")
     tools: Names = ()
     settings: dict[str, tuple[Scalar, ...]] = {}
     environment: dict[str, str] = {}
@@ -138,7 +138,7 @@ class SetuptoolsBuild(Model):
     """
 
     system: Literal["setuptools"]
-    source: str
+    source: str = Field(default="", description="the recipe's own name where it is left out")
     python: str = ""
     tools: Names = ()
     arguments: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ class MakeBuild(Model):
     """
 
     system: Literal["make"]
-    source: str
+    source: str = Field(default="", description="the recipe's own name where it is left out")
     folder: InsidePath = "."
     variables: dict[VariableName, MakeValue] = {}
     build: tuple[MakeTarget, ...] = ()
@@ -195,7 +195,7 @@ class AutotoolsBuild(Model):
     """
 
     system: Literal["autotools"]
-    source: str
+    source: str = Field(default="", description="the recipe's own name where it is left out")
     arguments: tuple[ConfigureArgument, ...] = ()
     variables: dict[VariableName, str] = {}
     targets: dict[str, AutotoolsOptions] = {}
@@ -308,7 +308,9 @@ class RecipeData(Model):
     makes: Products = ("wheel",)
     pythons: Specifier = Field(default="", description="required where a wheel is made")
     unsupported: dict[Specifier, str] = {}
-    sources: dict[PlainName, Source] = Field(min_length=1)
+    sources: dict[PlainName, Source] = Field(
+        min_length=1, description="laid over what pins.yaml has for the version"
+    )
     patches: dict[str, tuple[InsidePath, ...]] = {}
     build: Build
     wheel: Wheel = Wheel()

@@ -39,6 +39,7 @@ from crosspi.sources import fingerprint, maven
 from crosspi.sources.download import Network, Progress
 from crosspi.sources.failing import all_failed, wrong_tree
 from crosspi.sources.origins import Origins, checked
+from crosspi.sources.projects import Project
 from crosspi.sources.pypi import PipConfig, pip_config
 from crosspi.sources.site import SiteFolder
 from crosspi.sources.treehash import tree_hash
@@ -171,6 +172,10 @@ class SourceCache:
                 except CrosspiError as error:
                     self._failed(name, origin.label, error, failures)
         raise all_failed(name, source, failures)
+
+    def project(self, name: str) -> Project:
+        """What the user's package index says of a project (see `PypiIndexes.project`)."""
+        return self._origins.project(name)
 
     # --- one source ----------------------------------------------------------------------
 

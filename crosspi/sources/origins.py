@@ -14,6 +14,7 @@ from crosspi.files import file_sha256
 from crosspi.sources import maven
 from crosspi.sources.debian import candidates
 from crosspi.sources.download import Network, Progress, check_online, download, new_session
+from crosspi.sources.projects import Project
 from crosspi.sources.pypi import PipConfig, PypiIndexes, local_path
 
 
@@ -43,6 +44,10 @@ class Origins:
         self._progress = progress
         self._session = new_session()
         self._indexes = PypiIndexes(config=pip, network=network)
+
+    def project(self, name: str) -> Project:
+        """What the user's package index says of a project (see `PypiIndexes.project`)."""
+        return self._indexes.project(name)
 
     def get(self, origin: Origin, sha256: str | None, folder: Path) -> Path:
         """Fetch the file of an origin, into `folder` unless it is on this machine.

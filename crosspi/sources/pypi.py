@@ -31,6 +31,7 @@ from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersi
 from crosspi.data.source import PypiOrigin
 from crosspi.errors import HostError, SourceError
 from crosspi.sources.download import Network, check_online, get_page, new_session
+from crosspi.sources.projects import Project, ProjectFile
 from crosspi.urls import redact
 
 #: pip reads these sections in this order, the later ones win; `:env:` is the environment.
@@ -198,6 +199,31 @@ class PypiIndexes:
             fix="check `pip config list`, and the name and version in the recipe",
         )
 
+    def project(self, name: str) -> Project:
+        """What the first index that has a project says of it.
+
+        Raises:
+            SourceError: no index has it; lists what each said.
+            HostError: there is no pip to ask.
+        """
+        check_online(f"project {name}", self._network)
+        failures: list[str] = []
+        for index in self.config.indexes:
+            url = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
+            page = self._page(url, name, failures) if local_path(url) is None else None
+            if page is not None:
+                files = [
+                    ProjectFile.parse(file.filename, file.requires_python, yanked=file.is_yanked)
+                    for file in page.packages
+                ]
+                return Project(canonicalize_name(name), [file for file in files if file])
+        raise SourceError(
+            f"no package index of pip's configuration has a project {name}",
+            where=f"project {name}",
+            why="\n".join(failures) or "pip is configured to use no index",
+            fix="check the name, and `pip config list`",
+        )
+
     def _in_folder(self, place: str, origin: PypiOrigin) -> IndexFile | None:
         path = local_path(place)
         if path is None:
@@ -212,6 +238,19 @@ class PypiIndexes:
     def _on_page(self, url: str, origin: PypiOrigin, failures: list[str]) -> IndexFile | None:
         if (local := local_path(url)) is not None:  # an index in a folder: file:///…/simple/
             return self._in_folder(str(local), origin)
+        page = self._page(url, origin.pypi, failures)
+        if page is None:
+            return None
+        for package in page.packages:
+            if same_file(package.filename, origin.file):
+                path = local_path(package.url)
+                digest = package.digests.get("sha256")
+                return IndexFile(package.url, path, digest, self._verify(package.url))
+        failures.append(f"{redact(url)}: lists {len(page.packages)} files, but not this one")
+        return None
+
+    def _page(self, url: str, name: str, failures: list[str]) -> ProjectPage | None:
+        """A project's page of an index; None, and a failure more, where there is none."""
         try:
             response = get_page(
                 url,
@@ -220,19 +259,11 @@ class PypiIndexes:
                 verify=self._verify(url),
                 headers={"Accept": ACCEPT_ANY},
             )
-            page = ProjectPage.from_response(response, origin.pypi)
+            return ProjectPage.from_response(response, name)
         except SourceError as error:
             failures.append(f"{redact(url)}: {error.what} ({error.why})")
-            return None
         except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
             failures.append(f"{redact(url)}: is no package index ({redact(str(error))})")
-            return None
-        for package in page.packages:
-            if same_file(package.filename, origin.file):
-                path = local_path(package.url)
-                digest = package.digests.get("sha256")
-                return IndexFile(package.url, path, digest, self._verify(package.url))
-        failures.append(f"{redact(url)}: lists {len(page.packages)} files, but not this one")
         return None
 
     def _verify(self, url: str) -> bool | str | None:

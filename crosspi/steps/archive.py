@@ -51,5 +51,5 @@ def archive_step(
         work.notes["size"] = path.stat().st_size
 
     inputs = {"name": f"{top}, {name}", ROOM: machine.room({}, Path(__file__), _GUEST)}
-    subject = f"{recipe.name}-{slot.identifier}" + (f"-{number}" if number else "")
+    subject = f"{recipe.label}-{slot.identifier}" + (f"-{number}" if number else "")
     return Step("archive", subject, inputs, (machine.image.step, built), act)

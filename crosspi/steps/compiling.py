@@ -93,7 +93,7 @@ def compile_step(
         ROOM: machine.room(environment, Path(__file__), _KEEP),
     }
     needs = (machine.image.step, toolchain_made, *libraries.steps, *sources)
-    return Step("compile", f"{name or recipe.name}-{toolchain.name}", inputs, needs, act)
+    return Step("compile", f"{name or recipe.label}-{toolchain.name}", inputs, needs, act)
 
 
 def build_step(
@@ -177,7 +177,7 @@ def build_step(
     needs = [machine.image.step, toolchain_made, python_made, *wheels.values(), *sources]
     needs += libraries.steps
     needs += [step for step in (compiled, interpreter) if step is not None]
-    subject = f"{recipe.name}-{cell.identifier}"
+    subject = f"{recipe.label}-{cell.identifier}"
     return Step("build", subject, inputs, tuple(needs), act)
 
 

@@ -74,4 +74,4 @@ def prefix_step(
     }
     needs = [machine.image.step, toolchain_made, *libraries.steps, *sources]
     needs += [] if compiled is None else [compiled]
-    return Step("prefix", f"{recipe.name}-{toolchain.name}", inputs, tuple(needs), act)
+    return Step("prefix", f"{recipe.label}-{toolchain.name}", inputs, tuple(needs), act)

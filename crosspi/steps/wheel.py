@@ -71,5 +71,5 @@ def wheel_step(
         # It is in WHEEL.
         "crosspi": __version__,
     }
-    subject = f"{recipe.name}-{cell.identifier}" + (f"-{number}" if number else "")
+    subject = f"{recipe.label}-{cell.identifier}" + (f"-{number}" if number else "")
     return Step("wheel", subject, inputs, (machine.image.step, built), act)

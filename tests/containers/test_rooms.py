@@ -212,7 +212,7 @@ def test_an_image_that_comes_out_otherwise_has_everything_made_in_it_again(
     result = build(project, ask(project, "pack"))
     assert result.errors == []
     built = {o.step.name for o in result.outcomes if o.state == "built"}
-    assert {"python:cp311-toy", "build:pack-cp311-toy", "wheel:other-cp311-toy"} <= built
+    assert {"python:cp311-toy", "build:pack-1.0-cp311-toy", "wheel:other-2.0-cp311-toy"} <= built
 
 
 def test_an_image_that_fails_blocks_what_needs_it(

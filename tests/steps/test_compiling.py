@@ -184,7 +184,7 @@ def test_the_compile_step_serves_all_pythons(tmp_path: Path, recipe: Recipe) -> 
         return step.name, step.key, built.key
 
     new, old = compiled("3.11"), compiled("3.9")
-    assert new[:2] == old[:2] == ("compile:pack-toy", new[1])
+    assert new[:2] == old[:2] == ("compile:pack-1.0-toy", new[1])
     assert new[2] != old[2]
 
 
