@@ -15,13 +15,13 @@ MAGIC = b"!<arch>\n"
 _HEADER = 60
 
 
-def members(data: bytes | mmap) -> Iterator[tuple[str, bytes]]:
+def members(data: bytes | mmap) -> Iterator[tuple[str, memoryview]]:
     """The members of an archive, without its tables of symbols and names.
 
     Raises:
         BrokenElf: it was cut off, or its headers are damaged.
     """
-    at, names = len(MAGIC), b""
+    at, names, view = len(MAGIC), b"", memoryview(data)
     while at < len(data):
         header = data[at : at + _HEADER]
         if len(header) < _HEADER or header[58:] != b"`\n":
@@ -30,13 +30,13 @@ def members(data: bytes | mmap) -> Iterator[tuple[str, bytes]]:
         start = at + _HEADER
         if not size.isdigit() or start + int(size) > len(data):
             raise BrokenElf(f"the archive's member at {at:#x} ends outside the file")
-        body = data[start : start + int(size)]
+        body = view[start : start + int(size)]
         at = start + int(size) + int(size) % 2
         if name == b"//":
-            names = body
+            names = bytes(body)
         elif name.startswith(b"#1/") and name[3:].isdigit():
             length = int(name[3:])
-            yield _text(body[:length].rstrip(b"\0")), body[length:]
+            yield _text(bytes(body[:length]).rstrip(b"\0")), body[length:]
         elif name[:1] == b"/" and name[1:].isdigit():
             end = names.find(b"\n", int(name[1:]))
             yield _text(names[int(name[1:]) : end].rstrip(b"/")), body

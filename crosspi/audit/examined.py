@@ -16,6 +16,7 @@ from crosspi.audit.elf.rules import audit_elf
 from crosspi.audit.findings import FileFacts, Finding, finding
 from crosspi.audit.law import Law, Promises
 from crosspi.audit.loading import Linkage, linkage
+from crosspi.audit.spool import copied
 
 #: So many bytes of a file tell what it is.
 HEAD = len(ARCHIVE)
@@ -61,7 +62,7 @@ def examine(data: bytes | mmap, name: str, terms: Terms) -> Examined:
     try:
         for member, body in members(data):
             if is_elf(body):
-                found = _elf(body, f"{name}({member})", terms)
+                found = _elf(copied(body), f"{name}({member})", terms)
                 facts += found.facts
                 findings += found.findings
     except BrokenElf as error:

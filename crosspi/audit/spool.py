@@ -25,6 +25,13 @@ def keep(blocks: Iterable[bytes]) -> mmap:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
+def copied(view: memoryview) -> bytes | mmap:
+    """A part of something by itself; of a big one not in the memory."""
+    if len(view) <= IN_MEMORY:
+        return bytes(view)
+    return keep(bytes(view[part]) for part in giving_back(chunks(len(view), IN_MEMORY), view))
+
+
 def mapped(path: Path) -> mmap:
     """The bytes of a file that is not empty, to be read."""
     with path.open("rb") as file:

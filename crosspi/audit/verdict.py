@@ -30,6 +30,7 @@ _FOREIGN = {
     b"\xcf\xfa\xed\xfe": "a Mach-O file",
 }
 _PRELOADS = re.compile(rb"\bCDLL\b|\bLoadLibrary\b|\bRTLD_GLOBAL\b")
+_OVERLAP = 32  # letters, more than any of these words has
 _EXTENSION = re.compile(r"\.(so|pyd|dll|dylib)(\.[\w.]+)?$")
 
 
@@ -112,11 +113,15 @@ def _audit_open_wheel(wheel: Wheel, named: Law, files: _Files) -> Report:
 
 def _preloads(wheel: Wheel) -> bool:
     """Whether Python code in the wheel may load libraries before its modules need them."""
-    return any(
-        _PRELOADS.search(wheel.read(member))
-        for member in wheel.members
-        if member.filename.endswith(".py")
-    )
+    for member in wheel.members:
+        if member.filename.endswith(".py"):
+            before = b""
+            for block in wheel.blocks(member):
+                found = _PRELOADS.finditer(before + block)
+                if any(match.end() > len(before) for match in found):
+                    return True
+                before = block[-_OVERLAP:]
+    return False
 
 
 def _check_house(files: Sequence[Linkage], law: Law) -> Iterator[Finding]:

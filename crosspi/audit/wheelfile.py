@@ -41,6 +41,7 @@ from crosspi.errors import NotAWheelError
 MAX_MEMBERS = 100_000
 MAX_MEMBER = 2 << 30
 MAX_TOTAL = 4 << 30
+MAX_READ = 64 << 20  # of names, tags and lists of files
 MAX_RATIO = 500
 RATIO_FROM = 16 << 20
 
@@ -79,9 +80,17 @@ class Wheel:
         return self.platforms == {"any"}
 
     def read(self, member: str | zipfile.ZipInfo) -> bytes:
-        """The bytes of a member, no more of them than its header says."""
-        with self._unpacking(member if isinstance(member, str) else member.filename):
-            return self.archive.read(member)
+        """The bytes of a member, no more of them than its header says.
+
+        Raises:
+            NotAWheelError: they cannot be unpacked, or are too many to be read at once.
+        """
+        info = self.archive.getinfo(member) if isinstance(member, str) else member
+        if info.file_size > MAX_READ:
+            text = f"a member that is read as a whole has {info.file_size} bytes"
+            raise _refuse(self.path, text, info.filename)
+        with self._unpacking(info.filename):
+            return self.archive.read(info)
 
     def content(self, member: zipfile.ZipInfo) -> bytes | mmap:
         """The bytes of a member, the bigger ones in a file without a name; `hashed` as it is read.

@@ -72,7 +72,14 @@ def test_without_any_path_it_is_not_found(arm: Toolbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["ctypes.CDLL(path)", "cdll.LoadLibrary(p)", "sys.setdlopenflags(os.RTLD_GLOBAL)"]
+    "code",
+    [
+        "ctypes.CDLL(path)",
+        "cdll.LoadLibrary(p)",
+        "sys.setdlopenflags(os.RTLD_GLOBAL)",
+        " " * ((1 << 20) - 2) + "CDLL(path)",
+    ],
+    ids=["CDLL", "LoadLibrary", "RTLD_GLOBAL", "on the border of two blocks"],
 )
 def test_where_python_code_may_load_it_first_it_is_a_note(
     arm: Toolbox, tmp_path: Path, code: str

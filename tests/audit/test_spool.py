@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -33,7 +34,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
 
 
-@pytest.fixture(params=[spool.IN_MEMORY, 0], ids=["in memory", "in a file"])
+@pytest.fixture(params=[spool.IN_MEMORY, 1], ids=["in memory", "in a file"])
 def spooled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "IN_MEMORY", request.param)
 
@@ -54,6 +55,18 @@ def test_blocks_are_kept_in_their_order() -> None:
     kept = spool.keep([b"one", b"", b"two"])
     spool.give_back(kept)
     assert kept[:] == b"onetwo"
+
+
+@pytest.mark.usefixtures("spooled")
+def test_a_part_by_itself() -> None:
+    assert spool.copied(memoryview(b"01234")[1:3])[:] == b"12"
+
+
+def test_the_hash_of_what_is_mapped(tmp_path: Path) -> None:
+    data = b"some" * (3 << 20)
+    (tmp_path / "file").write_bytes(data)
+    mapped = spool.mapped(tmp_path / "file")
+    assert spool.sha256_of(mapped) == spool.sha256_of(data) == hashlib.sha256(data).hexdigest()
 
 
 def test_a_full_disk_is_told_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,3 +273,15 @@ def test_python_2_module_under_a_python_3_name(arm: Toolbox, tmp_path: Path) -> 
     metadata = METADATA.replace(">=3.9", ">=2.7")
     old = make_wheel(tmp_path, {"m.so": module}, tag="cp27-cp27mu-linux_armv6l", metadata=metadata)
     assert codes(old) == []
+
+
+def test_a_list_of_files_is_no_gigabyte(
+    arm: Toolbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be in the memory as a whole."""
+    path = make_wheel(tmp_path, {MODULE: arm.shared(), "big.py": b"x" * 5000})
+    monkeypatch.setattr(wheelfile, "MAX_READ", 1000)
+    with pytest.raises(NotAWheelError, match="read as a whole"):
+        audit_wheel(path, V6)
+    monkeypatch.setattr(wheelfile, "IN_MEMORY", 0)
+    assert codes(path) == []

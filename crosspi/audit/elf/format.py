@@ -138,7 +138,7 @@ class CodeRange:
         return self.addr + len(self.data)
 
 
-def is_elf(data: bytes | mmap) -> bool:
+def is_elf(data: bytes | memoryview | mmap) -> bool:
     return data[:4] == MAGIC
 
 
