@@ -6,6 +6,7 @@ the target's own `_sysconfigdata` (made by `pythons`): no emulator is involved.
 
 from __future__ import annotations
 
+from crosspi.builders.answers import ANSWERS, answers, environment_of
 from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
 from crosspi.builders.libraries import pkg_config_folders, prefixes
 from crosspi.containers.job import Command
@@ -31,10 +32,7 @@ Version: {version}
 Cflags: -I{include}
 """
 #: The version that a backend compares with `requires-python`: the wheel is for the target's.
-_SITECUSTOMIZE = """\
-import platform
-platform.python_version = lambda: "{version}.0"
-"""
+_VERSION = 'import platform; platform.python_version = lambda: "{version}.0"'
 
 
 def compile_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
@@ -54,9 +52,9 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
     environment = {
         **build.environment,
         **(target.environment if target else {}),
-        "PYTHONPATH": _TOOLS,
+        "PYTHONPATH": f"{ANSWERS}:{_TOOLS}",
         "PATH": f"{_PROGRAMS}:{_TOOLS}/bin:/opt/crosspi/bin:/usr/local/bin:/usr/bin:/bin",
-        "_PYTHON_HOST_PLATFORM": context.toolchain.data.host_platform,
+        **environment_of(context.toolchain),
         "CC": "cross-cc",
         "CXX": "cross-c++",
         "AR": "cross-ar",
@@ -72,10 +70,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
                 *(f"{SOURCES}/{tool}/{_file(context, tool)}" for tool in build.tools),
             ]
         },
-        {
-            "text": _SITECUSTOMIZE.format(version=context.python["version"]),
-            "to": f"{_TOOLS}/sitecustomize.py",
-        },
+        *answers(context.python["include"], _VERSION.format(version=context.python["version"])),
         {"text": _PYTHON_PROGRAM, "to": f"{_PROGRAMS}/target-python", "executable": True},
         {"text": _PYTHON3_PC.format(**context.python), "to": f"{_PKG_CONFIG}/python3.pc"},
         # Found by its name: for Meson it belongs to the build machine, whatever a cross file says.

@@ -8,42 +8,15 @@ pointers, and the cross compiler.
 
 from __future__ import annotations
 
+from crosspi.builders.answers import ANSWERS, answers, environment_of
 from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
 from crosspi.containers.job import Command
 from crosspi.data.recipe_data import SetuptoolsBuild
-from crosspi.places import PYTHON, SOURCES, TREE, WORK
+from crosspi.places import SOURCES, TREE, WORK
 
 #: Where the part that `build.python` names lies.
 BUILD_PYTHON = "/build-python"
 _TOOLS = f"{WORK}/tools"
-_ANSWERS = f"{WORK}/answers"
-#: Both are read by Python 2.7 and 3. This one is found before the running Python's own. Modules
-#: are linked with libm whether they ask for it or not: where it is missing, zig's own functions of
-#: these names would be linked in, and they are less exact.
-_SYSCONFIGDATA = f"""\
-import sys
-with open("{PYTHON}/sysconfigdata.py") as stream:
-    exec(stream.read())
-build_time_vars.update(
-    # Those of the machine that built the target's Python mean nothing here.
-    CC="cross-cc", LDSHARED="cross-cc -shared -lm", BLDSHARED="cross-cc -shared -lm",
-    CXX="cross-c++", LDCXXSHARED="cross-c++ -shared -lm",
-    AR="cross-ar", ARFLAGS="rcs", RANLIB="cross-ranlib",
-    CFLAGS="-O3 -DNDEBUG -fno-strict-aliasing -fwrapv", CCSHARED="-fPIC", Py_ENABLE_SHARED=0,
-    OPT="", BASECFLAGS="", PY_CFLAGS="", CONFIGURE_CFLAGS="", CPPFLAGS="", CONFIGURE_CPPFLAGS="",
-    LDFLAGS="", CONFIGURE_LDFLAGS="", INCLUDEPY={{include!r}}, CONFINCLUDEPY={{include!r}},
-)
-if "SOABI" in build_time_vars:
-    # bdist_wheel makes only wheels that the running Python takes; the tags are corrected later.
-    build_time_vars["SOABI"] = "cpython-%d%d" % sys.version_info[:2]
-"""
-#: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
-#: on a 32-bit board such a wheel loads, and its linear algebra crashes.
-_SITECUSTOMIZE = """\
-import distutils.sysconfig, sys, sysconfig
-distutils.sysconfig.get_python_inc = lambda plat_specific=0, prefix=None: {include!r}
-sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
-"""
 
 
 def compile_commands(build: SetuptoolsBuild, context: BuildContext) -> list[Command]:
@@ -60,10 +33,9 @@ def python_commands(build: SetuptoolsBuild, context: BuildContext) -> list[Comma
     environment = {
         **build.environment,
         **(target.environment if target else {}),
-        "PYTHONPATH": f"{_ANSWERS}:{_TOOLS}",
+        "PYTHONPATH": f"{ANSWERS}:{_TOOLS}",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "_PYTHON_SYSCONFIGDATA_NAME": "_sysconfigdata",
-        "_PYTHON_HOST_PLATFORM": context.toolchain.data.host_platform,
+        **environment_of(context.toolchain),
     }
     flags = [*build.flags, *(target.flags if target else ())]
     if flags:
@@ -71,8 +43,7 @@ def python_commands(build: SetuptoolsBuild, context: BuildContext) -> list[Comma
     return [
         *prepare_sources(context),
         *({"unpack": f"{SOURCES}/{tool}/*.whl", "to": _TOOLS} for tool in build.tools),
-        {"text": _SYSCONFIGDATA.format(include=include), "to": f"{_ANSWERS}/_sysconfigdata.py"},
-        {"text": _SITECUSTOMIZE.format(include=include), "to": f"{_ANSWERS}/sitecustomize.py"},
+        *answers(include),
         {
             "argv": [
                 _program(build),

@@ -1,0 +1,50 @@
+"""What the Python that runs a build answers for the target's, really asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from making import make_cell
+
+from crosspi.builders.answers import ANSWERS, answers, environment_of
+
+SYSCONFIGDATA = """\
+build_time_vars = {"CC": "gcc", "EXT_SUFFIX": ".cpython-311-arm-linux-gnueabihf.so",
+                   "SIZEOF_SIZE_T": 4, "INCLUDEPY": "/usr/include/python3.11", "OPT": "-g"}
+"""
+ASK = """
+import json, sys, sysconfig
+names = ("CC", "EXT_SUFFIX", "INCLUDEPY", "CONFINCLUDEPY", "OPT")
+values = {name: sysconfig.get_config_var(name) for name in names}
+print(json.dumps([values, sysconfig.get_platform(), sys.maxsize, said]))
+"""
+
+
+def test_a_build_is_answered_for_the_target(tmp_path: Path) -> None:
+    """Found by wrapt: setuptools compiled it with the headers of the build machine."""
+    (tmp_path / "sysconfigdata.py").write_text(SYSCONFIGDATA)
+    for command in answers("/python/include", "import builtins; builtins.said = 'more'"):
+        text = command["text"].replace(
+            "/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py")
+        )
+        (tmp_path / Path(command["to"]).name).write_text(text)
+        assert Path(command["to"]).parent == Path(ANSWERS)
+    toolchain = make_cell(tmp_path / "cell").toolchain
+    environment = {**os.environ, **environment_of(toolchain), "PYTHONPATH": str(tmp_path)}
+    command_line = [sys.executable, "-W", "ignore", "-c", ASK]
+    out = subprocess.run(command_line, env=environment, capture_output=True, text=True, check=True)
+    values, platform, maxsize, said = json.loads(out.stdout)
+    assert values == {
+        "CC": "cross-cc",
+        "EXT_SUFFIX": ".cpython-311-arm-linux-gnueabihf.so",
+        "INCLUDEPY": "/python/include",
+        "CONFINCLUDEPY": "/python/include",
+        "OPT": "",
+    }
+    assert platform == toolchain.data.host_platform
+    assert maxsize == 2**31 - 1
+    assert said == "more"
