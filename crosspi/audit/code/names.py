@@ -14,6 +14,7 @@ from crosspi.audit.elf.format import ET_REL
 from crosspi.audit.elf.symbols import SymbolTable
 
 Places = npt.NDArray[np.int64]
+_NAMES = 16  # of one function that are looked at: a hostile file has a million
 
 
 class Names:
@@ -51,12 +52,14 @@ class Names:
         return np.where((found >= 0) & (places < np.append(ends, 0)[found]), found, -1)
 
     def name(self, function: int) -> str:
-        """What a function is called; '' for none. Of several names the last of the alphabet."""
+        """What a function is called; '' for none. Of a few names the last of the alphabet."""
         if function < 0:
             return ""
         starts, ends, numbers = self._functions
         first = function
-        while first and (starts[first - 1], ends[first - 1]) == (starts[first], ends[first]):
+        while first and function - first < _NAMES:
+            if (starts[first - 1], ends[first - 1]) != (starts[first], ends[first]):
+                break
             first -= 1
         return max(self._table.name(int(n)) for n in numbers[first : function + 1])
 
