@@ -11,6 +11,8 @@ NEEDS = "/need"
 WORK = "/work"
 OUT = "/out"
 TREE = f"{OUT}/tree"
+#: The licences of libraries, each in a folder of the library's name.
+LICENCES = f"{NEEDS}/.licences"
 #: What a compile step kept. Inside a folder whose name no binary may hold.
 COMPILED = f"{WORK}/compiled"
 BIN = "/opt/crosspi/bin"

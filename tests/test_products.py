@@ -94,6 +94,8 @@ def test_a_wheel_is_linked_with_a_library_and_with_what_that_needs(products: Pat
     assert {m.target for m in job.mounts if m.target.startswith("/need")} == {
         "/need/lib",
         "/need/base",
+        "/need/.licences/lib",
+        "/need/.licences/base",
     }
     assert job.environment["CMAKE_PREFIX_PATH"] == "/need/lib:/need/base"
     # Libraries are proven too, and are no files of the index.

@@ -10,7 +10,18 @@ from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe, substitute
 from crosspi.data.recipe_data import AddedFile, Licence
 from crosspi.data.targets import Cell, Toolchain
-from crosspi.places import COMPILED, CROSS_FILE, NEEDS, OUT, RECIPE, SOURCES, TREE, WORK, ZIG
+from crosspi.places import (
+    COMPILED,
+    CROSS_FILE,
+    LICENCES,
+    NEEDS,
+    OUT,
+    RECIPE,
+    SOURCES,
+    TREE,
+    WORK,
+    ZIG,
+)
 
 #: Where a prefix is installed, as if it were the root folder (DESTDIR).
 INSTALLED = f"{WORK}/installed"
@@ -147,4 +158,8 @@ def _added(
         # As it came: no patch is about it.
         source = substitute(licence.source, {**context.placeholders, **unchanged})
         commands.append({"copy": source, "to": name})
+    # Of what is linked into it too.
+    commands += [
+        {"copy": f"{LICENCES}/{name}", "to": f"{OUT}/licenses"} for name in context.libraries
+    ]
     return commands

@@ -32,10 +32,14 @@ class Libraries:
         return library_environment(self.by_name)
 
     def mounts(self, results: Mapping[str, Path]) -> list[Mount]:
-        """Each library at `/need/NAME`."""
+        """Each library at `/need/NAME`, and its licences, which go where it goes."""
         return [
-            Mount(results[step.name] / "tree", f"{places.NEEDS}/{name}")
+            mount
             for name, step in self.by_name.items()
+            for mount in (
+                Mount(results[step.name] / "tree", f"{places.NEEDS}/{name}"),
+                Mount(results[step.name] / "licenses", f"{places.LICENCES}/{name}"),
+            )
         ]
 
 

@@ -64,6 +64,8 @@ def test_make_gets_its_variables_as_arguments(tmp_path: Path, cell: Cell) -> Non
         [*folder, *variables, "DESTDIR=/work/installed", "install"],
     ]
     assert {"copy": "/work/installed/need/arc", "to": "/out/tree"} in commands
+    # What is linked into it has its licence too.
+    assert {"copy": "/need/.licences/lib", "to": "/out/licenses"} in commands
     assert {"text": "v3.0", "to": "/out/tree/share/VERSION"} in commands
 
 
