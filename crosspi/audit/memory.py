@@ -45,15 +45,15 @@ class Memory:
     """
 
     def __init__(self, folder: Path, code: str, *, fresh: bool = False) -> None:
-        self._all = folder
-        self._folder = folder / code[:_DIGITS]
+        self.folder = folder
+        self._mine = folder / code[:_DIGITS]
         self._code = code
-        self._fresh = fresh
+        self.fresh = fresh
 
     def examine(self, data: bytes | mmap, sha256: str, name: str, terms: Terms) -> Examined:
         """What is in a file, as it is remembered, else as it is found now."""
         key = self._key(sha256, name, terms)
-        known = None if self._fresh else self._read(key)
+        known = None if self.fresh else self._read(key)
         if known is None:
             known = examine(data, name, terms)
             with suppress(OSError, CrosspiError):
@@ -75,7 +75,7 @@ class Memory:
 
     def _read(self, key: str) -> Examined | None:
         try:
-            checksum, _, text = (self._folder / key).read_text(encoding="utf-8").partition("\n")
+            checksum, _, text = (self._mine / key).read_text(encoding="utf-8").partition("\n")
             if checksum != _checksum(key, text):
                 return None
             row = json.loads(text)
@@ -94,15 +94,15 @@ class Memory:
             "linkages": list(map(_row, found.linkages)),
         }
         text = json.dumps(row)
-        if not self._folder.is_dir():
-            make_cache(self._all)
-            self._folder.mkdir(exist_ok=True)
+        if not self._mine.is_dir():
+            make_cache(self.folder)
+            self._mine.mkdir(exist_ok=True)
             self._forget()
-        write_text(self._folder / key, f"{_checksum(key, text)}\n{text}")
+        write_text(self._mine / key, f"{_checksum(key, text)}\n{text}")
 
     def _forget(self) -> None:
         """Throw away what other code has found, and nobody has added to for a while."""
-        for folder in self._all.iterdir():
+        for folder in self.folder.iterdir():
             if folder.is_dir() and time.time() - folder.stat().st_mtime > _KEPT:
                 remove(folder)
 

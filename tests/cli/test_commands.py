@@ -16,6 +16,8 @@ from making import host_path, tiny_wheel
 from projects import Board, ask, project_at
 
 from crosspi import caches
+from crosspi.audit import Law, Report
+from crosspi.audit.findings import Certainty, Finding, finding
 from crosspi.cli import commands
 from crosspi.cli.session import session
 from crosspi.containers.engine import Engine
@@ -130,6 +132,46 @@ def test_a_wheel_that_breaks_the_law_fails(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["ok"] is False
     assert "breaks the law of armv7" in captured.err
+
+
+def found_by_audits(monkeypatch: pytest.MonkeyPatch, item: Finding) -> list[Any]:
+    """Audits find that; what they were given to remember with."""
+    given: list[Any] = []
+
+    def audit(path: Path, law: Law, *_: Any, memory: Any, **__: Any) -> Report:
+        given.append(memory)
+        return Report(path.name, law.name, "", (), (item,))
+
+    monkeypatch.setattr("crosspi.audit.verdict.audit_wheel", audit)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("certainty", "words"),
+    [
+        ("certain", "breaks the law of armv7"),
+        ("unproven", "nobody can tell from tiny-1.0-py3-none-any.whl alone whether it keeps the"),
+    ],
+)
+def test_what_is_not_decidable_is_not_said_to_break_the_law(
+    tmp_path: Path,
+    ends: Ends,
+    monkeypatch: pytest.MonkeyPatch,
+    certainty: Certainty,
+    words: str,
+) -> None:
+    found_by_audits(monkeypatch, finding("isa-crypto", "m.so", "it holds", certainty=certainty))
+    code, text = ends(commands.audit, str(tiny_wheel(tmp_path)), "pi3", json=False)
+    assert code == 9
+    assert words in text
+    assert ("breaks the law" in text) == (certainty == "certain")
+
+
+def test_the_audit_remembers_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = found_by_audits(monkeypatch, finding("pure-python", "x", "y", severity="note"))
+    commands.audit(str(tiny_wheel(tmp_path)), "pi3", json=True)
+    (memory,) = given
+    assert memory.folder == tmp_path / "cache" / "audits"
 
 
 def test_a_pure_wheel_passes_the_audit_of_a_target(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from making import (
@@ -16,7 +18,9 @@ from making import (
     workspace,
     write_toolchains,
 )
+from projects import good
 
+from crosspi.audit import Report
 from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Cell, Targets
 from crosspi.errors import AuditError
@@ -65,3 +69,23 @@ def test_the_key_knows_the_law_and_the_promises(tmp_path: Path) -> None:
     assert key(tmp_path, CMAKE + "promises: {toy: {neon: true}}\n") != before
     assert key(tmp_path, CMAKE + "promises: {fun: {neon: true}}\n") == before
     assert key(tmp_path, toolchain=TOOLCHAIN.replace("toy-emulated", "other")) == before
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_forced_step_recalls_nothing(
+    tmp_path: Path, recipe: Recipe, cell: Cell, monkeypatch: pytest.MonkeyPatch, forced: bool
+) -> None:
+    """Neither from what other wheels' audits remember."""
+    given: list[Any] = []
+
+    def audit(path: Path, *_: Any, memory: Any, **__: Any) -> Report:
+        given.append(memory)
+        return good(path)
+
+    monkeypatch.setattr("crosspi.audit.verdict.audit_wheel", audit)
+    made = make_step("wheel", "pack-cp311-toy")
+    wheel = tiny_wheel(tmp_path / "wheel")
+    work = replace(workspace(tmp_path / "run", {made.name: wheel.parent}), forced=forced)
+    audit_step(recipe, cell, made, tmp_path / "audits").action(work)
+    (memory,) = given
+    assert (memory.folder, memory.fresh) == (tmp_path / "audits", forced)
