@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -10,9 +11,27 @@ from invoke.program import Program
 
 from crosspi.errors import UsageError, did_you_mean
 
+#: As a shell tells the death by SIGPIPE. The signal itself stays ignored: an engine that goes away
+#: would send it too.
+CLOSED_PIPE = 141
+
+
+def nobody_reads() -> int:
+    """Standard output was closed, as `head` does: nothing more is said there. The exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED_PIPE
+
 
 class CrosspiProgram(Program):
     """Invoke's command line; a word that it does not know is a usage error (exit code 2)."""
+
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+        """Run the command line (`sys.argv` by default)."""
+        try:
+            super().run(argv, exit=exit)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            sys.exit(nobody_reads())
 
     def parse_tasks(self) -> None:
         try:

@@ -59,6 +59,9 @@ def session(
                 Interrupted("Ctrl-C: stopped", fix="run the same command again: it goes on")
             )
             code = Interrupted.exit_code
+        except BrokenPipeError:
+            # The program's own business: nobody reads, and nothing is said.
+            raise
         except OSError as error:
             known = from_os_error(error, doing="running")
             if known is None:

@@ -35,3 +35,20 @@ def test_tasks_are_listed() -> None:
     )
     assert done.returncode == 0
     assert "build" in done.stdout and "audit" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--list"], ["list"], ["list", "--json"]])
+def test_a_reader_that_goes_away_is_no_fault(arguments: list[str]) -> None:
+    """`./inv --list | head -3`."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "crosspi", *arguments],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout and started.stderr
+    started.stdout.close()
+    assert started.wait() == 141
+    assert started.stderr.read() == ""
+    started.stderr.close()
