@@ -127,3 +127,52 @@ def test_openssl_tries_in_thumb_state_too(arm: Toolbox) -> None:
 def test_cryptography_of_others(arm: Toolbox, body: str) -> None:
     found = asked(arm, body)
     assert found and not any(found)
+
+
+VARIABLE = '.section .rodata\n.byte 0\n.asciz "OPENSSL_armcap"\n'
+OPENSSL_AES = f"{words(AESE)}{RETURN}{NAME}"
+
+
+def crypto(arm: Toolbox, body: str, extra: str = VARIABLE) -> tuple[int, dict[str, int]]:
+    """How many instructions are left, and how many are excused why."""
+    elf = Elf(arm.shared(Source(body, arch="armv7-a", fpu="neon", extra=extra)))
+    found = scan(elf, read_attributes(elf))
+    wanted = classes.BITS["crypto"]
+    return sum(map(len, found.hits(wanted))), found.chosen(wanted)
+
+
+def test_openssl_itself_always_asks(arm: Toolbox) -> None:
+    left, ((why, number),) = crypto(arm, OPENSSL_AES)[0], crypto(arm, OPENSSL_AES)[1].items()
+    assert (left, number) == (0, 1)
+    assert "OPENSSL_armcap" in why
+
+
+def test_openssl_asks_in_thumb_state_too(arm: Toolbox) -> None:
+    source = Source(
+        f"  .short 0xffb0, 0x300\n  bx lr\n{NAME}", "armv7-a", "neon", "thumb", extra=VARIABLE
+    )
+    elf = Elf(arm.shared(source))
+    assert list(scan(elf, read_attributes(elf)).hits(classes.BITS["crypto"])) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "extra"),
+    [
+        (OPENSSL_AES, ""),
+        (OPENSSL_AES, VARIABLE.replace("OPENSSL", "GFp_OPENSSL")),
+        (OPENSSL_AES, VARIABLE.replace("armcap", "armcap_P")),
+        (OPENSSL_AES, VARIABLE + '.asciz "OpenSSL 1.1.1 (compatible; BoringSSL)"\n'),
+        (OPENSSL_AES + NAME, VARIABLE),
+        (f"{words(AESE)}{RETURN}.space 9000\n{NAME}", VARIABLE),
+        (f"{words(AESE)}{RETURN}", VARIABLE),
+    ],
+    ids=["no variable", "another's", "a longer name", "BoringSSL", "two", "far away", "no name"],
+)
+def test_what_may_not_be_openssls_is_not_excused(arm: Toolbox, body: str, extra: str) -> None:
+    assert crypto(arm, body, extra) == (1, {})
+
+
+def test_neon_beside_openssl_is_not_excused(arm: Toolbox) -> None:
+    """A compiler may have made it."""
+    found = scanned(arm, f"{words(0xF2220844)}{RETURN}{NAME}", extra=VARIABLE)
+    assert sum(map(len, found.hits(classes.NEON))) == 1

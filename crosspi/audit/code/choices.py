@@ -9,7 +9,8 @@ Sources: musl `src/thread/arm/atomics.s` and `__set_thread_area.c` (asks AT_HWCA
 `UnwindRegistersSave.S`, `UnwindRegistersRestore.S` and GCC `libgcc/config/arm/libunwind.S` (called
 for frames whose unwind tables name those registers, EHABI32 §10.3); OpenSSL's and BoringSSL's
 assembly `armv4cpuid.pl`, `aesv8-armx.pl`, `ghashv8-armx.pl`, `sha1-armv4-large.pl`,
-`sha256-armv4.pl` (`OPENSSL_armcap_P`, by HWCAP2 or by trying with a handler of SIGILL); Go
+`sha256-armv4.pl`, and `armcap.c`, `aes_platform.h` (`OPENSSL_armcap_P`, by HWCAP2 or by trying with
+a handler of SIGILL); Go
 `runtime/internal/atomic` and `runtime/vlop_arm.s` (ask `runtime.goarm` and HWCAP),
 `debug/buildinfo` for what it was built for.
 """
@@ -18,12 +19,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from crosspi.audit.code.found import Hits
+from crosspi.audit.code.classes import CRYPTO
+from crosspi.audit.code.found import Hit, Hits
 from crosspi.audit.code.kinds import Bools
 from crosspi.audit.elf.file import Elf
 from crosspi.audit.elf.format import ET_REL
@@ -44,6 +47,10 @@ _LOW_BANK, _HIGH_BANK = b"[\x20\x21]\x0b[\x80\x90]\xec", b"\x20\x0b[\xc0\xd0]\xe
 
 _MUSL = "musl asks the kernel for the CPU (AT_HWCAP) before it uses this barrier"
 _UNWINDER = "the unwinder only touches d16-d31 for functions that use them"
+_OPENSSL = (
+    "OpenSSL asks the kernel for the CPU, or tries (OPENSSL_armcap), before it uses cryptography "
+    "of ARMv8, however it is built"
+)
 _GO = "Go's run-time system asks for the CPU (runtime.goarm) before it uses this"
 
 # The bytes of each piece, with the part that only newer CPUs run as its group.
@@ -89,6 +96,18 @@ _TRYING = re.compile(
     + re.escape(struct.pack("<12H", *_IN_THUMB, *_IN_THUMB_2))
 )
 _TRYING_SIZE = 32
+# What only OpenSSL's own question reads, and what those that come from it call themselves.
+_VARIABLE = re.compile(rb"(?<![\w.])OPENSSL_armcap\0")
+_RELATIVES = "(compatible; "
+_PURPOSES = (b"AES", b"GHASH", b"SHA1 block transform", b"SHA256 block transform")
+
+
+def _kinds(code: memoryview) -> Iterator[bytes]:
+    """What the pieces of such assembly in some code are for, of those that use cryptography."""
+    for match in _ASSEMBLY.finditer(code):
+        before = bytes(code[max(match.start() - 24, 0) : match.start()])
+        if b"ARMv8" in match[0]:
+            yield from (kind for kind in _PURPOSES if before.endswith(kind))
 
 
 class Choices:
@@ -128,18 +147,46 @@ class Choices:
             found |= np.append(places, np.iinfo(np.int64).max)[at] <= addresses + before
         return found
 
+    @cached_property
+    def openssl(self) -> bool:
+        """Whether the only such library in the file is OpenSSL, which has no way of not asking.
+
+        Those that come from it may be told at compile time what the CPU has. Two libraries have
+        assembly for one purpose.
+        """
+        if not len(self._assembly) or any(True for _ in self._elf.find(_RELATIVES)):
+            return False
+        kinds = [kind for code in self._elf.code for kind in _kinds(code.data)]
+        places = self._elf.find("OPENSSL_armcap")
+        asks = any(_VARIABLE.match(self._elf.data, at) for at in places)
+        return asks and len(set(kinds)) == len(kinds)
+
     def candidates(self, hits: Hits) -> list[int]:
         """Which of some instructions there may be a reason for."""
         pieces = np.isin(hits.words, list(_PIECES))
         if self._go:
             for mask, value in _GO_CHOOSES:
                 pieces |= hits.words & np.uint32(mask) == value
-        return np.flatnonzero(pieces & ~hits.thumb).tolist()
+        pieces &= ~hits.thumb
+        crypto = hits.classes & CRYPTO != 0
+        if crypto.any() and self.openssl:
+            pieces |= crypto & self.asked(hits.addresses)
+        return np.flatnonzero(pieces).tolist()
 
-    def reason(self, addr: int, *, thumb: bool) -> str:
-        """Why an instruction only runs where the CPU has it, or '' where nothing is known."""
-        if thumb or self._elf.header.kind == ET_REL:
+    def reason(self, hit: Hit) -> str:
+        """Why an instruction only runs where the CPU has it, or '' where nothing is known.
+
+        No compiler makes cryptography of C by itself: what of it stands in OpenSSL's assembly is
+        OpenSSL's. Of NEON nobody knows that.
+        """
+        if self._elf.header.kind == ET_REL:
             return ""
+        if hit.classes & CRYPTO:
+            asked = self.asked(np.array([hit.addr]))[0] and self.openssl
+            return _OPENSSL if asked else ""
+        if hit.thumb:
+            return ""
+        addr = hit.addr
         word = self._elf.word(addr)
         if word is None:
             return ""

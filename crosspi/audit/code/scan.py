@@ -17,7 +17,7 @@ import numpy as np
 from crosspi.audit.code import classes
 from crosspi.audit.code.choices import Choices
 from crosspi.audit.code.flow import Tracer
-from crosspi.audit.code.found import Found, Hit, Hits
+from crosspi.audit.code.found import Found, Hits
 from crosspi.audit.code.mapped import SymbolMap, mark_mapped
 from crosspi.audit.code.names import Names
 from crosspi.audit.code.spaces import ARM, DATA, STATE, THUMB, UNKNOWN, Space
@@ -59,7 +59,7 @@ class Scan:
         for hits in self.unconfirmed(wanted):
             left = np.ones(len(hits), bool)
             for at in self.choices.candidates(hits):
-                left[at] = not self._reason(hits[at])
+                left[at] = not self.choices.reason(hits[at])
             places = np.flatnonzero(left)
             for at in places[:doubtful].tolist():
                 left[at] = bool(self.names.disassemble(hits[at]))
@@ -75,14 +75,11 @@ class Scan:
     def chosen(self, wanted: int) -> dict[str, int]:
         """Why instructions of the wanted classes only run where they can, and how many they are."""
         reasons = (
-            self._reason(hits[at])
+            self.choices.reason(hits[at])
             for hits in self.unconfirmed(wanted)
             for at in self.choices.candidates(hits)
         )
         return dict(Counter(reason for reason in reasons if reason))
-
-    def _reason(self, hit: Hit) -> str:
-        return self.choices.reason(hit.addr, thumb=hit.thumb)
 
     def unconfirmed(self, wanted: int) -> Iterator[Hits]:
         """Every instruction that the tables say is of the wanted classes."""
