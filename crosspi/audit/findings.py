@@ -161,8 +161,8 @@ CATALOGUE |= {
 }
 
 _NOT_DECIDABLE = (
-    "it runs, if its cryptography asks for the CPU before it uses them: OpenSSL and those that "
-    f"come from it do, unless they are built not to; else {_TRAPS}",
+    "it runs, if its cryptography asks for the CPU before it uses them: OpenSSL does, and its "
+    f"relatives (BoringSSL, aws-lc, ring) do unless they are built not to; else {_TRAPS}",
     "use its encryption on the board, or see how it was built: OPENSSL_STATIC_ARMCAP and "
     "-march=armv8-a+crypto take the question away; our own recipes say it under `dispatched`",
 )
