@@ -174,6 +174,18 @@ def track(
         tracking.track_recipes(recipe or (), version or ())
 
 
+@task(
+    name="new-recipe",
+    positional=["name"],
+    help={"name": "the package, as the index knows it", "version": "default: the newest"},
+)
+def new_recipe(_context: Context, name: str, version: str = "") -> None:
+    """Write a recipe from a package's source distribution: invoke new-recipe msgpack"""
+    from crosspi.cli import recipes
+
+    recipes.new_recipe(name, version)
+
+
 @task(name="list", help={"json": RUNNING["json"]})
 def list_(_context: Context, json: bool = False) -> None:
     """Show targets, Pythons, recipes, and the wheels that are built: invoke list"""

@@ -38,8 +38,12 @@ if "SOABI" in build_time_vars:
 #: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
 #: on a 32-bit board such a wheel loads, and its linear algebra crashes.
 _SITECUSTOMIZE = """\
-import distutils.sysconfig, sys, sysconfig
-distutils.sysconfig.get_python_inc = lambda plat_specific=0, prefix=None: {include!r}
+import sys, sysconfig
+try:
+    import distutils.sysconfig
+    distutils.sysconfig.get_python_inc = lambda plat_specific=0, prefix=None: {include!r}
+except ImportError:  # Python 3.12 has none; setuptools' own asks sysconfig
+    pass
 sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
 """
 
