@@ -88,7 +88,7 @@ def _on_board(project: Project, wheel: Path, toolchain: Toolchain, image: str) -
                 Mount(out, "/out", writable=True),
             ],
             # Never qemu's default CPU: that one runs everything.
-            environment={"QEMU_CPU": board.cpu, "LC_ALL": "C.UTF-8"},
+            environment={"QEMU_CPU": board.qemu_cpu, "LC_ALL": "C.UTF-8"},
             workdir="/tmp",
         )
         found = out / "trials.json"

@@ -54,14 +54,22 @@ class EmulatedBoard(Model):
 
     `cpu` is qemu's name of the processor, never its default one; `cpuinfo` the board's
     /proc/cpuinfo, a file beside the toolchain's. Where qemu has no such processor, `note` says what
-    is played instead, and what that leaves unproven.
+    is played instead, and what that leaves unproven, and `midr` is the board's own identification
+    (Arm Architecture Reference Manual, MIDR): qemu from 8.2 on makes up a /proc/cpuinfo of it, over
+    the file.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     plays: str
     cpu: Annotated[str, Field(min_length=1)]
     cpuinfo: InsidePath
+    midr: Annotated[str, Field(pattern=r"^(0x[0-9a-f]{8})?$")] = ""
     note: str = ""
+
+    @property
+    def qemu_cpu(self) -> str:
+        """What QEMU_CPU says: the processor, and as what it identifies itself."""
+        return f"{self.cpu},midr={self.midr}" if self.midr else self.cpu
 
 
 class Naming(Model):

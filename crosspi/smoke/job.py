@@ -77,7 +77,7 @@ def board_job(
         ],
         environment={
             # Never qemu's default CPU: that one runs everything.
-            "QEMU_CPU": board.cpu,
+            "QEMU_CPU": board.qemu_cpu,
             "LC_ALL": "C.UTF-8",
         },
         workdir="/tmp",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -231,12 +232,33 @@ def test_a_toolchain_has_several_emulated_boards(tmp_path: Path) -> None:
         ("cpu: toy-emulated", "cpu: max", "emulated[0].cpu: 'max' runs everything"),
         (", note: no such CPU", "", "emulated[1].note: say why the CPU is 'max'"),
         ("plays: Toy 2", "plays: Toy 2, cpus: 2", "emulated[1].cpus: no such field"),
+        ("plays: Toy 2", "plays: Toy 2, midr: '0x41'", "emulated[1].midr: "),
     ],
 )
 def test_an_emulated_board_says_what_it_is(tmp_path: Path, old: str, new: str, fault: str) -> None:
     with pytest.raises(DataError) as caught:
         Targets.load(write_toolchains(tmp_path, toolchain=emulating(old, new)))
     assert fault in caught.value.where
+
+
+def test_a_board_identifies_itself_as_what_its_cpuinfo_says() -> None:
+    """qemu 10 makes up a /proc/cpuinfo of the identification: found on Debian 13, on a Pi 3."""
+    for toolchain in Targets.load(PROJECT / "toolchains").toolchains.values():
+        for board in toolchain.data.emulated:
+            if board.cpu in ANY_CPU:
+                text = toolchain.cpuinfo(board).read_text(encoding="utf-8")
+                told = dict(re.findall(r"^CPU (\w+)\s*: (\S+)$", text, re.MULTILINE))
+                fields = (
+                    int(told["implementer"], 0) << 24
+                    | int(told["variant"], 0) << 20
+                    | 0xF << 16  # "see the other registers", as of every processor from ARMv7 on
+                    | int(told["part"], 0) << 4
+                    | int(told["revision"], 0)
+                )
+                assert board.midr == f"{fields:#x}", board.name
+                assert board.qemu_cpu == f"max,midr={board.midr}"
+            else:
+                assert board.qemu_cpu == board.cpu
 
 
 def test_a_board_belongs_to_one_toolchain(tmp_path: Path) -> None:

@@ -232,8 +232,8 @@ def test_a_root_for_the_board_where_tmp_will_not_do(bench: Bench) -> None:
     try:
         assert "noexec" in doctor(bench)["temporary files"]["state"]
         code = (
-            "from pathlib import Path; from crosspi.engine import Engine; "
-            "from crosspi.images import base_image; "
+            "from pathlib import Path; from crosspi.containers.engine import Engine; "
+            "from crosspi.containers.images import base_image; "
             "print(base_image(Engine.connect(), 'bookworm', 'armhf', log=Path('log'), line=print))"
         )
         done = bench.run(".venv/bin/python", "-c", code, PYTHONPATH=".")

@@ -92,7 +92,7 @@ def test_the_results_are_about_exactly_this_file(
     assert results["wheel"] == wheel.name
     assert results["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert results["emulated"] == {
-        "name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "note": "",
+        "name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "midr": "", "note": "",
     }  # fmt: skip
     assert results["outcome"] == "passed"
     assert (work.out / "junit.xml").is_file()

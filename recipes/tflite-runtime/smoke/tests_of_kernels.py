@@ -57,7 +57,8 @@ def test_kernels_are_the_boards_own(case):
     On the other boards qemu plays exactly their processor, and these kernels would trap in each
     test: nothing else is to be shown there.
     """
-    if os.environ.get("QEMU_CPU") != "max":
+    board = os.environ.get("QEMU_CPU", "")
+    if board.split(",")[0] != "max":
         case.skip("the processor of this very board is emulated")
     script = (
         "import models; from tflite_runtime.interpreter import Interpreter; "
@@ -65,7 +66,9 @@ def test_kernels_are_the_boards_own(case):
         "models.run(i, models.BY_NAME['convnet_int8'].inputs())" % model_path(case, "convnet_int8")
     )
     ends = {}
-    for cpu in ("max", "cortex-a7"):
+    # As the same processor by its identification, which is what the choice is made by.
+    older = board.replace("max", "cortex-a7")
+    for cpu in (board, older):
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             cwd=models.HERE,
@@ -76,5 +79,5 @@ def test_kernels_are_the_boards_own(case):
         printed = process.communicate()[0].decode("utf-8", "replace")
         ends[cpu] = process.returncode
         case.note("printed under " + cpu, printed[-300:])
-    case.equal(ends["max"], 0, "exit code under max")
-    case.equal(ends["cortex-a7"], -signal.SIGILL, "exit code under cortex-a7")
+    case.equal(ends[board], 0, "exit code under max")
+    case.equal(ends[older], -signal.SIGILL, "exit code under cortex-a7")
