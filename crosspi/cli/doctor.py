@@ -58,7 +58,7 @@ class EngineFacts:
     driver: str
     cgroups: str = ""
     folder: str = ""  # where its images lie
-    foreign_users: bool = False  # see crosspi.host.maps_users
+    foreign_users: bool = False  # see containers.host.maps_users
 
 
 # --- Python --------------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crosspi.containers import host
 
-#: Of the package arch-test: the program by which it finds out.
-ARM_PROGRAM = Path("/usr/lib/arch-test/armhf")
+#: Of the package arch-test: the program by which it finds out, on Debian 12 and on 13.
+ARM_PROGRAMS = (Path("/usr/lib/arch-test/armhf"), Path("/usr/libexec/arch-test/armhf"))
 
 
 def run_qemu(program: str, *arguments: str) -> str:
@@ -35,13 +35,14 @@ def run_kernels_qemu(program: str, *arguments: str) -> str:
 
 
 def find_qemu(
-    entry: host.BinfmtEntry | None, arm_program: Path = ARM_PROGRAM
+    entry: host.BinfmtEntry | None, arm_programs: Sequence[Path] = ARM_PROGRAMS
 ) -> tuple[str | None, Callable[..., str]]:
     """The very emulator that the kernel starts, and how to ask it; else one in PATH."""
     if entry and Path(entry.interpreter).exists():
         return os.path.realpath(entry.interpreter), run_qemu
-    if entry and arm_program.exists():
-        return str(arm_program), run_kernels_qemu
+    for program in arm_programs if entry else ():
+        if program.exists():
+            return str(program), run_kernels_qemu
     return shutil.which("qemu-arm-static"), run_qemu
 
 

@@ -229,7 +229,7 @@ def test_an_emulator_that_somebody_else_registered_is_asked_through_the_kernel(
     program.write_text('#!/bin/sh\necho "${QEMU_VERSION:+qemu-arm version 7.2.9}" "$QEMU_CPU"\n')
     program.chmod(0o755)
     entry = host.BinfmtEntry(True, "/gone/with/its/container/qemu-arm", "POCF")
-    found, run = doctor.find_qemu(entry, program)
+    found, run = doctor.find_qemu(entry, [tmp_path / "nowhere", program])
     assert found == str(program)
     assert "7.2.9" in run(found, "--version")
     assert run(found, "-cpu", "help").split() == ["help"]
