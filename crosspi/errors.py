@@ -193,3 +193,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(near) + "?"
     return "known: " + ", ".join(names)
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An exception and all that is wrapped in it, outermost first.
+
+    Libraries wrap the fault of the network or the disk in four ways: as the cause, as the context,
+    as an argument, and (urllib3) as the attribute `reason`.
+    """
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if any(one is seen for seen in found):
+            continue
+        found.append(one)
+        wrapped = [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
+        waiting += [inner for inner in wrapped if isinstance(inner, BaseException)]
+    return found

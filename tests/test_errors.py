@@ -7,7 +7,14 @@ import errno
 import pytest
 
 from crosspi import errors
-from crosspi.errors import CrosspiError, DiskFullError, did_you_mean, from_os_error, tells_disk_full
+from crosspi.errors import (
+    CrosspiError,
+    DiskFullError,
+    chain,
+    did_you_mean,
+    from_os_error,
+    tells_disk_full,
+)
 
 
 def kinds() -> list[type[CrosspiError]]:
@@ -77,3 +84,12 @@ def test_without_near_names_all_are_listed() -> None:
 )
 def test_programs_tell_of_a_full_disk(text: str, full: bool) -> None:
     assert tells_disk_full(text) is full
+
+
+def test_all_that_an_exception_wraps_is_found_once() -> None:
+    root, reason, argument = OSError(errno.EACCES, "denied"), ValueError("why"), KeyError("what")
+    outer = RuntimeError("outer", argument)
+    outer.reason = reason  # type: ignore[attr-defined]
+    outer.__cause__ = root
+    root.__context__ = outer  # a circle
+    assert chain(outer) == [outer, reason, argument, root]

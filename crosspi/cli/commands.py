@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crosspi import caches
+from crosspi import junit as xml
 from crosspi.boards import law_of, promises_for, toolchains_of
 from crosspi.cli.session import session
 from crosspi.console import size
@@ -93,7 +94,7 @@ def matrix(
             raise UsageError("no recipe is selected", fix="name some with --recipe")
         result = matrices.run(project, request, force=force, keep_going=keep_going, level=level)
         if junit:
-            write_text(Path(junit), matrices.junit(result))
+            write_text(Path(junit), xml.junit("matrix", matrices.cases(result)).decode())
         if json:
             project.console.result(matrices.as_json(result))
         matrices.show(project.console, result)

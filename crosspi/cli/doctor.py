@@ -25,6 +25,7 @@ from crosspi.console import Console, size
 from crosspi.containers import bootstrap, host
 from crosspi.containers.bootstrap import SET_UP
 from crosspi.containers.emulator import find_qemu, run_qemu
+from crosspi.errors import chain
 
 Grade = Literal["ok", "warn", "fail"]
 
@@ -198,29 +199,15 @@ def check_docker_program(path: str | None) -> Check:
     return Check(name, "ok", path)
 
 
-def _chain(error: BaseException) -> list[BaseException]:
-    """An exception and everything it wraps: as cause, context or first argument."""
-    found: list[BaseException] = []
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if any(one is seen for seen in found):
-            continue
-        found.append(one)
-        wrapped = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        waiting.extend(item for item in wrapped if isinstance(item, BaseException))
-    return found
-
-
 def _is_denied(error: BaseException) -> bool:
     return any(
         isinstance(one, PermissionError) or getattr(one, "errno", None) == errno.EACCES
-        for one in _chain(error)
+        for one in chain(error)
     )
 
 
 def _reason(error: BaseException) -> str:
-    for one in _chain(error):
+    for one in chain(error):
         if isinstance(one, OSError) and isinstance(one.strerror, str):  # requests puts others there
             return one.strerror.lower()
     return str(error).splitlines()[0] if str(error) else type(error).__name__

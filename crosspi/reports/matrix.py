@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from xml.etree import ElementTree
+from typing import Literal
 
 from crosspi.console import Console, duration
 from crosspi.data.recipe import Package
 from crosspi.data.targets import Cell, Slot
 from crosspi.errors import CrosspiError
 from crosspi.graph import ProductSteps
+from crosspi.junit import Case
 from crosspi.project import Project, Request
 from crosspi.run import Result, build
 from crosspi.work.plan import SOURCE, Outcome, State, closure
@@ -27,6 +28,15 @@ class SquareState(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_TRIED = "not tried"
     NOT_SERVED = "not served"
+
+
+#: What JUnit calls a square's state, where it did not end well.
+_JUNIT: Mapping[SquareState, Literal["failure", "skipped"]] = {
+    SquareState.FAILED: "failure",
+    SquareState.UNREACHABLE: "failure",
+    SquareState.NOT_TRIED: "skipped",
+    SquareState.NOT_SERVED: "skipped",
+}
 
 
 @dataclass(frozen=True)
@@ -181,28 +191,18 @@ def as_json(matrix: Matrix) -> list[dict[str, object]]:
     return [asdict(square) for square in matrix.squares]
 
 
-def junit(matrix: Matrix) -> str:
-    """The same as JUnit's XML, for Jenkins."""
-    bad = (SquareState.FAILED, SquareState.UNREACHABLE)
-    skipped = (SquareState.NOT_SERVED, SquareState.NOT_TRIED)
-    suite = ElementTree.Element(
-        "testsuite",
-        name="matrix",
-        tests=str(len(matrix.squares)),
-        failures=str(sum(square.verdict in bad for square in matrix.squares)),
-        skipped=str(sum(square.verdict in skipped for square in matrix.squares)),
-    )
+def cases(matrix: Matrix) -> list[Case]:
+    """The same for JUnit, a case for each square."""
+    found = []
     for square in matrix.squares:
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=f"matrix.{square.architecture}.{square.package}",
+        state = _JUNIT.get(square.verdict)
+        told = (str(square.verdict), square.step, square.why) if state else ()
+        case = Case(
+            group=f"matrix.{square.architecture}.{square.package}",
             name=f"Python {square.python}" if square.python else "no Python",
-            time=str(square.cpu),
+            seconds=square.cpu,
+            state=state,
+            message=": ".join(part for part in told if part),
         )
-        message = ": ".join(part for part in (str(square.verdict), square.step, square.why) if part)
-        if square.verdict in bad:
-            ElementTree.SubElement(case, "failure", message=message)
-        elif square.verdict in skipped:
-            ElementTree.SubElement(case, "skipped", message=message)
-    return ElementTree.tostring(suite, encoding="unicode") + "\n"
+        found.append(case)
+    return found

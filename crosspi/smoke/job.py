@@ -13,7 +13,8 @@ from crosspi.containers.engine import Engine
 from crosspi.containers.job import Job, Mount
 from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import SmokeError
-from crosspi.smoke.judging import Run, current_test, judge, junit
+from crosspi.junit import junit
+from crosspi.smoke.judging import Run, cases, current_test, judge
 from crosspi.trees import check_tree
 from crosspi.work.plan import Workspace
 from crosspi.work.store import Cost
@@ -129,7 +130,7 @@ def record(
     (work.out / "results.json").write_text(
         json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
-    (work.out / "junit.xml").write_bytes(junit(name, cell, board, results))
+    (work.out / "junit.xml").write_bytes(junit(*cases(name, cell, board, results)))
     work.notes.update(
         emulated=emulated,
         counts=results["counts"],

@@ -8,11 +8,11 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import Any, Literal
 
 from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
+from crosspi.junit import Case
 
 #: The start of what qemu itself prints when it, and not the program in it, failed.
 EMULATOR_FAULT = re.compile(
@@ -240,29 +240,20 @@ def _read(path: Path) -> dict[str, Any] | None:
     return data
 
 
-def junit(name: str, cell: Slot, board: EmulatedBoard, results: Mapping[str, Any]) -> bytes:
-    """JUnit's XML of the results, for Jenkins."""
-    tests = results["tests"]
-    suite = ElementTree.Element(
-        "testsuite",
-        name=f"smoke {name} {cell.identifier} {board.name}",
-        tests=str(len(tests)),
-        failures=str(sum(test["outcome"] == "failed" for test in tests)),
-        errors=str(sum(test["outcome"] == "error" for test in tests)),
-    )
-    for test in tests:
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=f"{name}.{cell.identifier}.{board.name}",
+def cases(
+    name: str, cell: Slot, board: EmulatedBoard, results: Mapping[str, Any]
+) -> tuple[str, list[Case]]:
+    """The results for JUnit: the suite's name, and a case for each test."""
+    states: dict[str, Literal["failure", "skipped"] | None]
+    states = {"passed": None, "skipped": "skipped", "failed": "failure"}
+    return f"smoke {name} {cell.identifier} {board.name}", [
+        Case(
+            group=f"{name}.{cell.identifier}.{board.name}",
             name=test["name"],
-            time=str(test.get("seconds", 0)),
+            seconds=test.get("seconds", 0),
+            state=states.get(test["outcome"], "error"),
+            message=str(test.get("message", "")),
+            text="" if test["outcome"] == "skipped" else str(test.get("traceback", "")),
         )
-        if test["outcome"] == "skipped":
-            ElementTree.SubElement(case, "skipped", message=str(test.get("message", "")))
-        elif test["outcome"] != "passed":
-            tag = "failure" if test["outcome"] == "failed" else "error"
-            fault = ElementTree.SubElement(case, tag, message=str(test.get("message", "")))
-            fault.text = str(test.get("traceback", ""))
-    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return text
+        for test in results["tests"]
+    ]

@@ -23,7 +23,7 @@ import requests
 import urllib3.exceptions
 
 import crosspi
-from crosspi.errors import CrosspiError, SourceError, from_os_error
+from crosspi.errors import CrosspiError, SourceError, chain, from_os_error
 from crosspi.files import file_sha256
 from crosspi.urls import redact
 
@@ -387,7 +387,7 @@ def _classified(url: str) -> Iterator[None]:
 
 
 def _classify(url: str, error: Exception) -> Exception:
-    causes = list(_causes(error))
+    causes = chain(error)
     host = urlsplit(url).hostname or "?"
 
     def among(*kinds: type[BaseException]) -> BaseException | None:
@@ -440,18 +440,3 @@ def _classify(url: str, error: Exception) -> Exception:
             f"try again: a download continues where it stopped; or {_GIVE_WAY}",
         )
     )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that is wrapped in it, outermost first."""
-    seen: set[int] = set()
-    queue = [error]
-    while queue:
-        current = queue.pop(0)
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        inner = [getattr(current, "reason", None), *current.args]
-        inner += [current.__cause__, current.__context__]
-        queue += [cause for cause in inner if isinstance(cause, BaseException)]

@@ -11,7 +11,8 @@ import pytest
 
 from crosspi.data.targets import Cell
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
-from crosspi.smoke.judging import Run, current_test, junit, told_cpu_part
+from crosspi.junit import junit
+from crosspi.smoke.judging import Run, cases, current_test, told_cpu_part
 from crosspi.smoke.judging import judge as judge_run
 
 GOOD: dict[str, Any] = {
@@ -280,12 +281,15 @@ def test_junit_tells_each_outcome(cell: Cell) -> None:
         {"name": "c", "outcome": "error", "message": "e"},
         {"name": "d", "outcome": "skipped", "message": "slow"},
     ]
-    suite = ElementTree.fromstring(junit("pack", cell, cell.toolchain.oldest, {"tests": tests}))
+    suite = ElementTree.fromstring(
+        junit(*cases("pack", cell, cell.toolchain.oldest, {"tests": tests}))
+    )
     assert suite.attrib == {
         "name": "smoke pack cp311-toy toy1",
         "tests": "4",
         "failures": "1",
         "errors": "1",
+        "skipped": "1",
     }
     assert [[child.tag for child in case] for case in suite] == [
         [], ["failure"], ["error"], ["skipped"],
