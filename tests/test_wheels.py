@@ -303,7 +303,7 @@ def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Ce
     assert set(data["sources"]) == {"main", "extra"}
     assert data["toolchain"]["glibc"] == "2.28"
     assert data["toolchain"]["emulated"] == [
-        {"name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "note": ""}
+        {"name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "midr": "", "note": ""}
     ]
     assert data["steps"] == {"step x": {"wall": 1}}
     assert data["made_with"] == {"emulator": "qemu"}

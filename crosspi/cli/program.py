@@ -27,11 +27,19 @@ class CrosspiProgram(Program):
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run the command line (`sys.argv` by default)."""
+        ended: str | int | None = 0
         try:
-            super().run(argv, exit=exit)
+            try:
+                super().run(argv, exit=exit)
+            except SystemExit as error:
+                ended = error.code
+            # Here, and not when Python ends: what is wrong then has an exit code of its own.
             sys.stdout.flush()
         except BrokenPipeError:
-            sys.exit(nobody_reads())
+            closed = nobody_reads()
+            ended = ended or closed
+        if ended:
+            sys.exit(ended)
 
     def parse_tasks(self) -> None:
         try:

@@ -52,3 +52,18 @@ def test_a_reader_that_goes_away_is_no_fault(arguments: list[str]) -> None:
     assert started.wait() == 141
     assert started.stderr.read() == ""
     started.stderr.close()
+
+
+def test_a_failure_that_nobody_reads_keeps_its_exit_code() -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "crosspi", "build", "--target", "pi9", "--python", "3.11"],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout and started.stderr
+    started.stdout.close()
+    assert started.wait() == 2
+    assert "there is no target 'pi9'" in started.stderr.read()
+    started.stderr.close()
