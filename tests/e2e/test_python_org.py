@@ -30,7 +30,7 @@ PART = "build-python-2.7"
 @pytest.fixture(scope="module")
 def python() -> Source:
     """The sources of a CPython, as its part names them."""
-    return load_parts(CHECKOUT / "recipes")[PART].data.sources["python"]
+    return load_parts(CHECKOUT / "systems")[PART].data.sources["python"]
 
 
 @pytest.fixture(scope="module")
