@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from workshop import BUILD, CODE, Workshop
@@ -45,13 +46,13 @@ def test_a_link_that_a_build_leaves_puts_no_file_of_the_host_into_a_wheel(
     secret.write_text(f"secret {os.urandom(8).hex()}")
     link = f"file(CREATE_LINK {secret} ${{CMAKE_BINARY_DIR}}/data/x SYMBOLIC)"
     lists = (
-        CODE["CMakeLists.txt"]
+        CODE["module/CMakeLists.txt"]
         + f"""
         file(MAKE_DIRECTORY ${{CMAKE_BINARY_DIR}}/data)
         {link}
         """
     )
-    workshop.hello(replace={"CMakeLists.txt": lists})
+    workshop.hello(replace={"module/CMakeLists.txt": lists})
     recipe = workshop.folder / "recipes" / "hello" / "recipe.yaml"
     more = '- {from: "{build}/data", to: data}\n    - {from: "{build}/_hello.so"'
     text = recipe.read_text()
@@ -60,4 +61,19 @@ def test_a_link_that_a_build_leaves_puts_no_file_of_the_host_into_a_wheel(
     run = workshop.invoke(*BUILD)
     assert run.code == 8, run.err
     assert f"tree/data/x: a link to {secret}, which is outside" in run.err
+    assert not list(workshop.dist.glob("*.whl"))
+
+
+def test_nor_does_a_link_among_what_a_compile_keeps(workshop: Workshop, tmp_path: Path) -> None:
+    secret = tmp_path / "id_rsa"
+    secret.write_text(f"secret {os.urandom(8).hex()}")
+    link = f"\nfile(CREATE_LINK {secret} ${{CMAKE_BINARY_DIR}}/kept.txt SYMBOLIC)\n"
+    workshop.hello(replace={"CMakeLists.txt": dedent(CODE["CMakeLists.txt"]) + link})
+    recipe = workshop.folder / "recipes" / "hello" / "recipe.yaml"
+    text = recipe.read_text()
+    assert "keep: [libcore.a]" in text
+    recipe.write_text(text.replace("keep: [libcore.a]", "keep: [libcore.a, kept.txt]"))
+    run = workshop.invoke(*BUILD)
+    assert run.code == 8, run.err
+    assert "kept.txt" in run.err and secret.read_text() not in run.err
     assert not list(workshop.dist.glob("*.whl"))
