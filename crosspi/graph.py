@@ -221,19 +221,43 @@ class Graph:
             name=name,
         )
 
-    def _programs(self, package: Package, recipe: Recipe, toolchain: Toolchain) -> Step | None:
-        if self._level != "full":
-            return None
-        step = programs_step(
+    def _program_smokes(self, package: Package, recipe: Recipe, cell: Cell) -> tuple[Step, ...]:
+        """The tests of what the Pythons of a package share: once a board, whatever Pythons."""
+        toolchain, programs = cell.toolchain, recipe.data.smoke.programs
+        compiled = self._compile(package, recipe, toolchain)
+        if compiled is None or programs is None:
+            return ()
+        linked = programs_step(
             recipe,
             self.toolchain(toolchain),
             toolchain,
             self._machine,
-            compiled=self._compile(package, recipe, toolchain),
+            compiled=compiled,
             sources=self.source_steps(recipe.with_programs),
+            level=self._level,
             libraries=self._libraries(recipe, toolchain),
         )
-        return None if step is None else self._compiled.setdefault(step.key, step)
+        if linked is None:
+            return ()
+        linked = self._compiled.setdefault(linked.key, linked)
+        system = self.system(self._project.targets.system(toolchain))
+        made = (
+            program_smoke_step(
+                recipe,
+                programs.folder,
+                Slot(toolchain),
+                emulated,
+                image=system.image,
+                product=compiled,
+                linked=linked,
+                proofs=system.proofs,
+                engine=self._project.engine,
+                sources=self._project.sources,
+                level=self._level,
+            )
+            for emulated in toolchain.data.emulated
+        )
+        return tuple(self._compiled.setdefault(step.key, step) for step in made)
 
     def _wheel(self, package: Package, cell: Cell) -> ProductSteps:
         recipe = package.recipe(cell.python.version)
@@ -314,6 +338,7 @@ class Graph:
         smokes = tuple(
             program_smoke_step(
                 recipe,
+                "smoke",
                 slot,
                 emulated,
                 image=system.image,
@@ -346,9 +371,7 @@ class Graph:
         system = self.system(cell)
         wheel = wheel_step(recipe, cell, built, self._machine, number)
         audit = audit_step(recipe, cell, wheel, self._project.paths.audits)
-        programs = self._programs(
-            self._project.recipes.by_name[recipe.name], recipe, cell.toolchain
-        )
+        shared = self._program_smokes(self._project.recipes.by_name[recipe.name], recipe, cell)
         smokes = tuple(
             smoke_step(
                 recipe,
@@ -356,10 +379,9 @@ class Graph:
                 emulated,
                 image=system.image,
                 wheels=[wheel, *(steps.product for steps in installs)],
-                audits=[audit, *(steps.audit for steps in installs), *system.proofs],
+                proofs=[audit, *(steps.audit for steps in installs), *system.proofs, *shared],
                 engine=self._project.engine,
                 sources=self._project.sources,
-                folders={} if programs is None else {"programs": programs},
                 level=self._level,
             )
             for emulated in cell.toolchain.data.emulated

@@ -115,8 +115,9 @@ PROGRAMS = CMAKE.replace(
     f"  tester: {{tree: sha256:{64 * '4'}, origins: [{{local: tester}}]}}\nbuild:\n",
     1,
 ) + (
-    "smoke:\n  full_programs:\n    folder: smoke-programs\n    sources: [tester]\n"
+    "smoke:\n  programs:\n    folder: smoke-programs\n    sources: [tester]\n"
     '    options: {TESTER: "{source:tester}", BUILT: "{compiled}"}\n'
+    "    build: [quick]\n    full_build: [slow]\n"
 )
 
 PEP517 = f"""\

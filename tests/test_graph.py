@@ -119,32 +119,48 @@ def test_variants_that_compile_different_things_are_both_built(checkout: Path) -
     assert len([path for path in result.published if path.name.startswith("pack")]) == 2
 
 
-def test_a_smoke_test_waits_for_its_programs(checkout: Path) -> None:
+def test_what_is_compiled_once_is_tested_once_a_board_before_any_wheel(checkout: Path) -> None:
     text = PROGRAMS.replace("requires:\n", "requires:\n  build: [other]\n")
     write_recipe(checkout / "recipes" / "pack", text)
     write_programs(checkout / "recipes")
-    graph = Graph(project_at(checkout), level="full")
-    wheels = graph.products(ask(project_at(checkout), "pack", pythons="3.9,3.11"))
+    wheels = Graph(project_at(checkout)).products(
+        ask(project_at(checkout), "pack", pythons="3.9,3.11")
+    )
     steps = {step for w in wheels for step in closure(w.smokes)}
     # One for the architecture, whatever Pythons.
     (programs,) = [step for step in steps if step.kind == "programs"]
-    smokes = [step for step in steps if step.name.startswith("smoke:pack-")]
-    assert [programs in step.needs for step in smokes] == [True, True]
+    (shared,) = [step for step in steps if step.kind == "smoke" and programs in step.needs]
+    assert shared.name == "smoke:pack-1.0-toy-toy1"
+    smokes = [step for w in wheels for step in w.smokes if w.recipe.name == "pack"]
+    assert [shared in step.needs for step in smokes] == [True, True]
     before = {step.name for step in closure([programs])}
     assert {"compile:pack-1.0-toy", "source:tester-44444444"} < before
     built = {step.name for w in wheels for step in closure([w.product])}
     assert not built & {"source:tester-44444444", programs.name}
 
 
-def test_the_default_level_neither_builds_programs_nor_knows_of_them(checkout: Path) -> None:
+def test_a_level_without_programs_knows_nothing_of_them(checkout: Path) -> None:
     keys = []
-    for text in (CMAKE, PROGRAMS):
+    for text in (CMAKE, PROGRAMS.replace("    build: [quick]\n", "")):
         write_recipe(checkout / "recipes" / "pack", text)
         write_programs(checkout / "recipes")
         wheels = Graph(project_at(checkout)).products(ask(project_at(checkout), "pack"))
         keys.append({step.name: step.key for w in wheels for step in closure(w.smokes)})
     assert keys[0] == keys[1]
     assert not [name for name in keys[1] if "programs" in name or "tester" in name]
+
+
+def test_a_level_builds_its_own_programs(checkout: Path) -> None:
+    write_recipe(checkout / "recipes" / "pack", PROGRAMS)
+    write_programs(checkout / "recipes")
+    keys = []
+    for level in ("default", "full"):
+        graph = Graph(project_at(checkout), level=level)
+        wheels = graph.products(ask(project_at(checkout), "pack"))
+        steps = closure([step for w in wheels for step in w.smokes])
+        keys.append([step.key for step in steps if step.kind == "programs"])
+    assert len(keys[0]) == len(keys[1]) == 1
+    assert keys[0] != keys[1]
 
 
 def test_a_file_of_the_programs_changes_their_key_alone(checkout: Path) -> None:

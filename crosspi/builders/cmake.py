@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from crosspi.builders.context import (
     INSTALLED,
@@ -85,15 +85,15 @@ def project_commands(context: BuildContext, source: str) -> list[Command]:
 
 
 def program_commands(
-    build: CMakeBuild, programs: SmokePrograms, context: BuildContext
+    build: CMakeBuild, programs: SmokePrograms, targets: Sequence[str], context: BuildContext
 ) -> list[Command]:
-    """Build programs for the smoke test, of what was kept and with the build's options."""
+    """Build test programs, of what was kept and with the build's options."""
     options = {**programs.options, "CMAKE_RUNTIME_OUTPUT_DIRECTORY": OUT}
     source = f"{RECIPE}/{programs.folder}"
     return [
         *prepare_sources(context, only=named_sources(programs.options)),
         _configure(build, context, options, source=source, folder="programs"),
-        _ninja("programs", context, ()),
+        _ninja("programs", context, targets),
         {"strip": OUT},
     ]
 
@@ -143,5 +143,5 @@ def _value(value: Scalar, context: BuildContext) -> str:
     return context.fill(str(value))
 
 
-def _ninja(folder: str, context: BuildContext, targets: tuple[str, ...]) -> Command:
+def _ninja(folder: str, context: BuildContext, targets: Sequence[str]) -> Command:
     return {"argv": ["ninja", "-C", f"{WORK}/{folder}", f"-j{context.jobs_text}", *targets]}

@@ -89,7 +89,7 @@ def _python_faults(data: RecipeData) -> Iterator[Fault]:
     for name in ("build", "run"):
         if getattr(data.requires, name):
             yield Fault(("requires", name), f"wheels are for wheels: a {kinds} needs libraries")
-    for name in ("full_data", "full_programs"):
+    for name in ("full_data", "programs"):
         if name in data.smoke.model_fields_set:
             yield Fault(("smoke", name), "only the test of a wheel has it")
 

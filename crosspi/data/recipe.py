@@ -88,7 +88,7 @@ class Recipe:
 
     @property
     def _programs_alone(self) -> tuple[str, ...]:
-        programs = self.data.smoke.full_programs
+        programs = self.data.smoke.programs
         return programs.sources if programs else ()
 
     @property
@@ -372,12 +372,14 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
         tools = [(("build", "tools", i), n) for i, n in enumerate(data.build.tools)]
         named += [(place, n) for place, n in tools if n in data.sources]
     named += [(("patches", n), n) for n in data.patches]
-    programs = data.smoke.full_programs
+    programs = data.smoke.programs
     if programs is not None:
-        place = ("smoke", "full_programs")
+        place = ("smoke", "programs")
         named += [((*place, "sources", i), n) for i, n in enumerate(programs.sources)]
         if not (recipe.folder / programs.folder / "CMakeLists.txt").is_file():
             yield Fault((*place, "folder"), f"there is no CMake project '{programs.folder}' here")
+        if not programs.built("full"):
+            yield Fault(place, "give the CMake targets to build: 'build', 'full_build' or both")
         if not programs.folder.startswith("smoke"):
             yield Fault(
                 (*place, "folder"), "must begin with 'smoke': a wheel's build sees the rest"
@@ -385,7 +387,7 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
         if not (isinstance(data.build, CMakeBuild) and data.build.compile):
             yield Fault(place, "only a CMake build that compiles once (build.compile) has programs")
         for name in sorted(set(programs.sources) & set(data.patches)):
-            yield Fault(("patches", name), "smoke.full_programs sees this source as it came")
+            yield Fault(("patches", name), "smoke.programs sees this source as it came")
     for_tests = [(("smoke", "data", n), n) for n in data.smoke.data]
     for_tests += [(("smoke", "full_data", n), n) for n in data.smoke.full_data]
     for location, name in [*named, *for_tests]:
@@ -409,8 +411,8 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
             fault = _placeholder_fault(match, data)
             if fault:
                 yield Fault(location, fault)
-            elif location[:2] != ("smoke", "full_programs") and match[2] in recipe._programs_alone:
-                yield Fault(location, f"{match[0]}: only smoke.full_programs sees it")
+            elif location[:2] != ("smoke", "programs") and match[2] in recipe._programs_alone:
+                yield Fault(location, f"{match[0]}: only smoke.programs sees it")
             elif _after_compiling(location, data) and match[0] == "{build}":
                 yield Fault(location, "{build}: what was kept of it is at {compiled}")
             elif once and _sees_no_python(location) and _is_of_python(match, data):
@@ -423,14 +425,14 @@ def _faults(recipe: Recipe) -> Iterator[Fault]:
 
 def _sees_no_python(location: Location) -> bool:
     """Whether a value goes into what is made once for all Pythons, or without any."""
-    if location[:2] == ("smoke", "full_programs") or location[0] == "prefix":
+    if location[:2] == ("smoke", "programs") or location[0] == "prefix":
         return True
     return location[0] == "build" and location[1] in ("options", "flags", "targets")
 
 
 def _after_compiling(location: Location, data: RecipeData) -> bool:
     """Whether a value goes into a step that has no build folder of the compile step any more."""
-    of_products = location[:2] == ("smoke", "full_programs") or location[0] == "prefix"
+    of_products = location[:2] == ("smoke", "programs") or location[0] == "prefix"
     return compiled_once(data) and of_products
 
 

@@ -262,15 +262,23 @@ class Requires(Model):
 
 
 class SmokePrograms(Model):
-    """Programs that the smoke test runs, linked with what was compiled once: a CMake project.
+    """Programs that test what was compiled once, on every board: a CMake project.
 
-    It lies in `folder` of the recipe; all that it builds by default is built. `sources` names those
-    that no other build sees. The smoke test finds the programs in the folder `programs`.
+    It lies in `folder` of the recipe. Of its targets, `build` is what is built and run at every
+    level, `full_build` what the level full adds. `sources` names those that no other build sees.
+    Each program is a test, unless the folder has a smoke.py, which finds them in the data folder
+    `programs`.
     """
 
     folder: InsidePath
     sources: tuple[str, ...] = ()
     options: dict[str, Scalar] = {}
+    build: Names = ()
+    full_build: Names = ()
+
+    def built(self, level: str) -> tuple[str, ...]:
+        """The targets of a level."""
+        return (*self.build, *self.full_build) if level == "full" else self.build
 
 
 class Smoke(Model):
@@ -283,7 +291,7 @@ class Smoke(Model):
     data: dict[str, InsidePath] = {}
     full_data: dict[str, InsidePath] = {}
     full_tools: Names = ()
-    full_programs: SmokePrograms | None = None
+    programs: SmokePrograms | None = None
     timeout_minutes: int = Field(default=15, ge=1, le=240)
     full_timeout_minutes: int = Field(default=120, ge=1, le=1440)
 

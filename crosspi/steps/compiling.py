@@ -187,13 +187,15 @@ def programs_step(
     toolchain: Toolchain,
     machine: BuildMachine,
     *,
-    compiled: Step | None,
+    compiled: Step,
     sources: Sequence[Step],
+    level: str,
     libraries: Libraries = NO_LIBRARIES,
 ) -> Step | None:
-    """The step that builds the programs of a slow smoke test; None if it has none."""
-    programs, build = recipe.data.smoke.full_programs, recipe.data.build
-    if programs is None or compiled is None or not isinstance(build, CMakeBuild):
+    """The step that builds the programs which test what was compiled; None if a level has none."""
+    programs, build = recipe.data.smoke.programs, recipe.data.build
+    targets = programs.built(level) if programs else ()
+    if programs is None or not targets or not isinstance(build, CMakeBuild):
         return None
     recipe = recipe.with_programs
     context = BuildContext(
@@ -209,7 +211,7 @@ def programs_step(
         run_commands(
             machine,
             work,
-            commands=cmake.program_commands(build, programs, context),
+            commands=cmake.program_commands(build, programs, targets, context),
             environment=environment,
             mounts=[
                 Mount(work.results[toolchain_made.name], places.TOOLCHAIN),
@@ -220,10 +222,11 @@ def programs_step(
             ],
         )
 
-    described = cmake.program_commands(build, programs, replace(context, jobs=None))
+    described = cmake.program_commands(build, programs, targets, replace(context, jobs=None))
+    folder = recipe.folder / programs.folder
     inputs = {
         "recipe": digest(described),
-        "files of the programs": digest_files(recipe.folder / programs.folder),
+        "files of the programs": digest_files(folder, without={folder / "smoke.py"}),
         ROOM: machine.room(environment, Path(__file__)),
         "sources": _source_digest(recipe),
     }

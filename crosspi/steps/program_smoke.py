@@ -1,4 +1,4 @@
-"""The step that runs the test programs of a library or archive on an emulated board."""
+"""The step that runs test programs on an emulated board: what has no Python is tested by them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _SCRIPT = Path(guests.__file__).parent / "programs.py"
 
 def program_smoke_step(
     recipe: Recipe,
+    folder: str,
     slot: Slot,
     board: EmulatedBoard,
     *,
@@ -36,10 +37,11 @@ def program_smoke_step(
     sources: SourceCache,
     level: str = "default",
 ) -> Step:
-    """The step that runs programs which are linked with a product.
+    """The step that runs programs which are linked with a product, or with what was compiled.
 
     Args:
         recipe, slot: whose, for what.
+        folder: where the programs come from; each is a test, unless there is a smoke.py.
         board: one of the architecture's emulated boards.
         image: its system.
         product: what is tested.
@@ -49,6 +51,9 @@ def program_smoke_step(
         level: of the tests.
     """
     seen = recipe.data.smoke.seen(level)
+    own = recipe.folder / folder / "smoke.py"
+    script = own if own.is_file() else _SCRIPT
+    about = {"archive": "the archive", "library": "the library"}.get(product.kind, "what is in it")
 
     def act(work: Workspace) -> None:
         give_to_container_user(work.out)
@@ -65,7 +70,7 @@ def program_smoke_step(
             data,
             work.out,
             level=level,
-            script=_SCRIPT,
+            script=script,
         )
         results = run_on_board(
             job,
@@ -74,7 +79,7 @@ def program_smoke_step(
             engine(),
             work,
             minutes=recipe.data.smoke.minutes(level),
-            about=f"the {product.kind}" if product.kind == "archive" else "the library",
+            about=about,
         )
         if product.kind == "archive":
             results["sha256"] = file_sha256(archive_in(work.results[product.name]))
@@ -82,11 +87,11 @@ def program_smoke_step(
         record(results, recipe.name, slot, board, work)
 
     inputs = {
-        "harness": digest_files(*GUESTS, _SCRIPT),
+        "harness": digest_files(*GUESTS, script),
         ROOM: room(image, {}),
         **board_inputs(slot, board, image),
-        # A program runs in the recipe's folder, and may read what lies in `smoke/`.
-        "smoke test": digest_files(recipe.folder / "smoke"),
+        # A program runs in the recipe's folder, and may read what lies beside it.
+        "smoke test": digest_files(recipe.folder / folder),
         "level": level,
         "data": digest({n: (recipe.data.sources[n].digest, folder) for n, folder in seen.items()}),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crosspi.containers.engine import Engine
@@ -28,10 +28,9 @@ def smoke_step(
     *,
     image: Image,
     wheels: Sequence[Step],
-    audits: Sequence[Step],
+    proofs: Sequence[Step],
     engine: Callable[[], Engine],
     sources: SourceCache,
-    folders: Mapping[str, Step],
     level: str = "default",
 ) -> Step:
     """The step that installs and tests a wheel on an emulated board.
@@ -42,9 +41,8 @@ def smoke_step(
         board: one of the architecture's emulated boards.
         image: the board's Python.
         wheels: the wheel steps that pip may install from, the recipe's own first.
-        audits: their audits: what failed one is not run.
+        proofs: what must have passed before: their audits, tests of what was compiled.
         engine, sources: where it runs, where its data comes from.
-        folders: steps whose results the test sees beside its data, by name.
         level: `default`, or `full` for the slow tests too.
     """
 
@@ -60,7 +58,6 @@ def smoke_step(
             name: sources.fetch(name, recipe.data.sources[name], base=recipe.folder) / folder
             for name, folder in recipe.data.smoke.seen(level).items()
         }
-        data |= {name: work.results[step.name] for name, step in folders.items()}
         job = board_job(
             recipe.folder,
             cell,
@@ -88,7 +85,7 @@ def smoke_step(
             }
         ),
     }
-    needs = (image.step, *wheels, *audits, *folders.values())
+    needs = (image.step, *wheels, *proofs)
     return Step("smoke", f"{wheels[0].subject}-{board.name}", inputs, needs, act)
 
 

@@ -24,7 +24,6 @@ from checking import (EXPECTED, WITHOUT_DELEGATES, check_model, compare, model_p
 from tests_of_arrays import *
 from tests_of_interpreters import *
 from tests_of_kernels import *
-from tests_of_xnnpack import *
 
 # ---- The package ---------------------------------------------------------------------------------
 

@@ -133,15 +133,17 @@ def test_the_python_step_fills_the_tree(recipe: Recipe, cell: Cell) -> None:
 def test_programs_are_configured_with_the_builds_options(tmp_path: Path, cell: Cell) -> None:
     write_programs(tmp_path)
     recipe = load_recipe(tmp_path, PROGRAMS)
-    programs = recipe.data.smoke.full_programs
+    programs = recipe.data.smoke.programs
     assert programs is not None
-    commands = cmake.program_commands(build_of(recipe), programs, context(recipe, cell))
+    commands = cmake.program_commands(
+        build_of(recipe), programs, programs.built("full"), context(recipe, cell)
+    )
     told = argv(commands, "cmake")
     assert told[told.index("-S") :][:4] == ["-S", "/recipe/smoke-programs", "-B", "/work/programs"]
     assert option(commands, "OPTION") == "OFF"
     assert option(commands, "CMAKE_CXX_FLAGS") == "-g0 -toy"
     assert option(commands, "TESTER") == "/src/tester"
     assert option(commands, "BUILT") == "/work/compiled"
-    assert argv(commands, "ninja")[2:] == ["/work/programs", "-j4"]
+    assert argv(commands, "ninja")[2:] == ["/work/programs", "-j4", "quick", "slow"]
     assert option(commands, "CMAKE_RUNTIME_OUTPUT_DIRECTORY") == "/out"
     assert commands[-1] == {"strip": "/out"}

@@ -273,9 +273,10 @@ def test_what_only_programs_of_the_smoke_test_see_is_not_built_with(tmp_path: Pa
         (("sources: [tester]", "sources: [tseter]"), "sources[0]: no source 'tseter'"),
         (("folder: smoke-programs", "folder: smoke-x"), "there is no CMake project 'smoke-x' here"),
         (("folder: smoke-programs", "folder: programs"), "must begin with 'smoke'"),
+        (("build: [quick]\n    full_build: [slow]\n", ""), "give the CMake targets to build"),
         (("build:\n", "patches: {tester: [a.patch]}\nbuild:\n"), "sees this source as it came"),
         (('"{compiled}"', '"{build}"'), "{build}: what was kept of it is at {compiled}"),
-        (('PLACE: "{source:main}', 'PLACE: "{source:tester}'), "only smoke.full_programs sees it"),
+        (('PLACE: "{source:main}', 'PLACE: "{source:tester}'), "only smoke.programs sees it"),
         (('"{source:tester}"', '"{python:include}"'), "compiled once for all Pythons sees none"),
     ],
 )

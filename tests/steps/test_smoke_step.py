@@ -53,10 +53,9 @@ def make(
         cell.toolchain.oldest,
         image=Image(make_step("image", "board"), "board:1"),
         wheels=[make_step("wheel", "pack-cp311-toy"), make_step("wheel", "other-cp311-toy")],
-        audits=[make_step("audit", "pack-cp311-toy")],
+        proofs=[make_step("audit", "pack-cp311-toy")],
         engine=engine or FakeEngine(),
         sources=FakeSources.at(root / "sources"),
-        folders={"programs": make_step("programs", "pack-toy")},
         level=level,
     )
 
@@ -70,8 +69,6 @@ def run(
         folder = root / "wheels" / name
         tiny_wheel(folder, name)
         results[f"wheel:{name}-cp311-toy"] = folder
-    results["programs:pack-toy"] = root / "programs"
-    (root / "programs").mkdir()
     work = workspace(root / "run", results)
     make(root, recipe, cell, engine).action(work)
     return work, engine
@@ -119,11 +116,6 @@ def test_the_board_is_pinned_and_sees_a_boards_cpuinfo(
     assert job.environment["QEMU_CPU"] == "toy-emulated"
     assert host_path(job, "/proc/cpuinfo").read_text() == "Hardware: toy\n"
     assert [m.target for m in job.mounts if m.writable] == ["/out"]
-
-
-def test_the_test_sees_the_programs(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
-    _, engine = run(tmp_path, recipe, cell, passes)
-    assert host_path(engine.jobs[0], "/data/programs") == tmp_path / "programs"
 
 
 def test_the_recipes_time_limit_holds(tmp_path: Path, cell: Cell) -> None:
