@@ -141,21 +141,17 @@ def test_the_whole_way(tmp_path: Path) -> None:
 
 
 class Case:
-    """As the harness's: checks raise, notes and steps are kept."""
+    """As the harness's: checks raise, notes are kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notes: dict[str, Any] = {}
-        self.steps: list[str] = []
 
     def data(self, name: str) -> str:
         return str(self.folder / name)
 
     def note(self, key: str, value: Any) -> None:
         self.notes[key] = value
-
-    def step(self, what: str) -> None:
-        self.steps.append(what)
 
     def check(self, condition: object, message: str) -> None:
         assert condition, message
@@ -198,7 +194,6 @@ def test_passed_and_skipped_tests_of_all_programs_of_a_kind_are_counted(tmp_path
     board.test_xnnpack_kernels(case)
     assert case.notes.pop("cpu_seconds") >= 0
     assert case.notes == {"programs": 2, "run": 3, "passed": 2, "skipped": 1}
-    assert case.steps == ["kernels-a", "kernels-b"]
     with pytest.raises(AssertionError, match=r"operators-x: SUITE\.bad"):
         board.test_xnnpack_operators(case)
 
@@ -240,6 +235,17 @@ def test_a_program_that_hangs_is_ended_and_told_as_that(tmp_path: Path) -> None:
     assert counts == {}
     (told,) = failed
     assert told.startswith("did not end within 1 seconds")
+
+
+def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    script(tmp_path, "kernels-a", "#!/no/interpreter\n")
+    counts, failed = board.run_program(str(tmp_path / "programs" / "kernels-a"))
+    assert counts == {}
+    assert failed[0].startswith("cannot be run")
+
+
+def test_all_are_run_and_keep_their_order() -> None:
+    assert board.in_parallel(lambda number: 2 * number, range(50)) == list(range(0, 100, 2))
 
 
 def test_kernels_are_for_the_level_full_and_operators_for_every_level() -> None:

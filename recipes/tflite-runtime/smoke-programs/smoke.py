@@ -7,11 +7,14 @@ Valid Python 2.7 and 3.4 to 3.15.
 from __future__ import division, print_function
 
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 
 #: After so many seconds a program is told as one that hangs.
 LIMIT = 1800
@@ -35,19 +38,17 @@ TEST_SECONDS = 5400
 def run_programs(case, kind):
     """Runs all programs of a kind; none may die, hang, or fail one of its tests.
 
-    The numbers are noted: of programs, of their tests that were run, that passed, that skipped
-    themselves (kernels for instructions which this processor does not have).
+    As many run at once as there are cores. The numbers are noted: of programs, of their tests that
+    were run, that passed, that skipped themselves (kernels for instructions which this processor
+    does not have).
     """
     folder = case.data("programs")
     before = os.times()
-    counts = {"programs": 0, "run": 0, "passed": 0, "skipped": 0}
+    names = sorted(name for name in os.listdir(folder) if name.startswith(kind))
+    results = in_parallel(lambda name: run_program(os.path.join(folder, name)), names)
+    counts = {"programs": len(names), "run": 0, "passed": 0, "skipped": 0}
     wrong = []
-    for name in sorted(os.listdir(folder)):
-        if not name.startswith(kind):
-            continue
-        case.step(name)
-        counts["programs"] += 1
-        counted, failed = run_program(os.path.join(folder, name))
+    for name, (counted, failed) in zip(names, results):
         wrong.extend("%s: %s" % (name, one) for one in failed)
         for key in counted:
             counts[key] += counted[key]
@@ -59,8 +60,30 @@ def run_programs(case, kind):
     case.check(counts["passed"] > 0, "no test was run")
 
 
+def in_parallel(function, arguments):
+    """What a function that cannot fail gives for each argument, on all cores."""
+    todo = list(enumerate(arguments))[::-1]
+    results = [None] * len(todo)
+
+    def work():
+        while True:
+            try:
+                place, argument = todo.pop()  # a list's own lock is enough
+            except IndexError:
+                return
+            results[place] = function(argument)
+
+    threads = [threading.Thread(target=work) for _ in range(multiprocessing.cpu_count())]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
 def run_program(path, limit=LIMIT):
     """(how many of a program's tests were run, passed and skipped themselves; what failed)"""
+    began = time.time()
     folder = tempfile.mkdtemp()
     report = os.path.join(folder, "report.json")
     try:
@@ -85,6 +108,8 @@ def run_program(path, limit=LIMIT):
         if os.path.exists(report):
             with open(report) as stream:
                 counts, failed = read(json.load(stream))
+    except (EnvironmentError, ValueError) as error:
+        return {}, ["cannot be run, or its report not be read: %s" % error]
     finally:
         shutil.rmtree(folder)
     last = printed[-500:]
@@ -92,6 +117,9 @@ def run_program(path, limit=LIMIT):
         failed.append("did not end within %d seconds: %s" % (limit, last))
     elif process.returncode != (1 if failed else 0) or not counts:
         failed.append("ended with %d: %s" % (process.returncode, last))
+    told = " ".join("%d %s" % (counts[key], key) for key in sorted(counts))
+    print("%-45s %s (%.0f s)" % (os.path.basename(path), told, time.time() - began))
+    sys.stdout.flush()
     return counts, failed
 
 
