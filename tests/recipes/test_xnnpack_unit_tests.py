@@ -143,8 +143,9 @@ def test_the_whole_way(tmp_path: Path) -> None:
 class Case:
     """As the harness's: checks raise, notes are kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, level: str = "default") -> None:
         self.folder = folder
+        self.level = level
         self.notes: dict[str, Any] = {}
 
     def data(self, name: str) -> str:
@@ -235,6 +236,25 @@ def test_a_program_that_hangs_is_ended_and_told_as_that(tmp_path: Path) -> None:
     assert counts == {}
     (told,) = failed
     assert told.startswith("did not end within 1 seconds")
+
+
+@pytest.mark.parametrize(("level", "shards"), [("default", 8), ("full", 1)])
+def test_of_the_slowest_operators_a_part_is_run(tmp_path: Path, level: str, shards: int) -> None:
+    (name, *_) = board.SHARDS
+    program(tmp_path, "operators-quick", one("a"))
+    script(
+        tmp_path,
+        name,
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        "assert os.environ['GTEST_SHARD_INDEX'] == '0'\n"
+        "count = int(os.environ['GTEST_TOTAL_SHARDS'])\n"
+        "tests = [{'name': str(i), 'status': 'RUN', 'result': 'X'} for i in range(16 // count)]\n"
+        "out = [a for a in sys.argv if a.startswith('--gtest_output=json:')][0].split(':', 1)[1]\n"
+        "json.dump({'testsuites': [{'name': 'S', 'testsuite': tests}]}, open(out, 'w'))\n",
+    )
+    case = Case(tmp_path, level)
+    board.test_xnnpack_operators(case)
+    assert case.notes["run"] == 16 // shards + 1
 
 
 def test_a_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ import time
 
 #: After so many seconds a program is told as one that hangs.
 LIMIT = 1800
+#: Two operators take two thirds of the time: outside the level full, of so many of their tests one
+#: is run, every N-th (googletest's sharding), so that each kind is among them.
+SHARDS = {"operators-batch-matrix-multiply-nc": 8, "operators-binary-elementwise-nd": 8}
 
 
 def test_xnnpack_operators(case):
@@ -45,7 +48,12 @@ def run_programs(case, kind):
     folder = case.data("programs")
     before = os.times()
     names = sorted(name for name in os.listdir(folder) if name.startswith(kind))
-    results = in_parallel(lambda name: run_program(os.path.join(folder, name)), names)
+    shards = {} if case.level == "full" else SHARDS
+
+    def run(name):
+        return run_program(os.path.join(folder, name), shards=shards.get(name, 1))
+
+    results = in_parallel(run, names)
     counts = {"programs": len(names), "run": 0, "passed": 0, "skipped": 0}
     wrong = []
     for name, (counted, failed) in zip(names, results):
@@ -81,7 +89,7 @@ def in_parallel(function, arguments):
     return results
 
 
-def run_program(path, limit=LIMIT):
+def run_program(path, limit=LIMIT, shards=1):
     """(how many of a program's tests were run, passed and skipped themselves; what failed)"""
     began = time.time()
     folder = tempfile.mkdtemp()
@@ -96,6 +104,7 @@ def run_program(path, limit=LIMIT):
                 "--gtest_filter=-GoogleTestVerification.*",
                 "--gtest_output=json:" + report,
             ],
+            env=dict(os.environ, GTEST_TOTAL_SHARDS=str(shards), GTEST_SHARD_INDEX="0"),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
