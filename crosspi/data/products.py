@@ -57,16 +57,13 @@ def product_faults(data: RecipeData, folder: Path) -> Iterator[Fault]:
 
 def _compile_faults(build: CMakeBuild) -> Iterator[Fault]:
     """What is compiled once is kept, and linked by a project of its own."""
-    project = build.python.project if build.python else ""
     if build.compile and not build.keep:
         yield Fault(("build", "keep"), "say what of build.compile later steps need: lib*.a")
     elif build.keep and not build.compile:
         yield Fault(("build", "keep"), "nothing is compiled once (build.compile)")
-    if build.compile and build.python and not project:
+    if build.compile and build.python and not build.python.project:
         text = "name the folder of the CMake project that links what was kept"
         yield Fault(("build", "python", "project"), text)
-    elif project and not build.compile:
-        yield Fault(("build", "python", "project"), "nothing is compiled once (build.compile)")
 
 
 def _wheel_faults(data: RecipeData) -> Iterator[Fault]:

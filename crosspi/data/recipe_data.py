@@ -66,8 +66,9 @@ class CMakeOptions(Model):
 class CMakePython(Model):
     """The part of a CMake build that sees Python.
 
-    `project` is the folder of a CMake project of its own, which links what was compiled once; where
-    nothing was, it is the build's own project. `sources` names those that it alone sees: another
+    `project` is the folder of a CMake project of its own, which links what was compiled once, or
+    stands in for the source's where that cannot be cross-compiled; without it, it is the source's.
+    `sources` names those that it alone sees: another
     Python may have another version of them, and what is compiled once does not depend on them.
     """
 

@@ -67,6 +67,15 @@ def test_each_step_configures_its_own_project(recipe: Recipe, cell: Cell) -> Non
         assert told[:7] == ["cmake", "-G", "Ninja", "-S", source, "-B", "/work/build"]
 
 
+def test_a_project_of_the_recipes_own_stands_in_for_the_sources(tmp_path: Path, cell: Cell) -> None:
+    text = CMAKE.replace("  compile: [engine]\n", "").replace('  keep: ["lib*.a"]\n', "")
+    text = text.replace(', ENGINE: "{compiled}/libengine.a"', "")
+    recipe = load_recipe(tmp_path, text)
+    assert compiling(recipe, cell) == []
+    told = argv(python(recipe, cell), "cmake")
+    assert told[:5] == ["cmake", "-G", "Ninja", "-S", "/recipe/module"]
+
+
 def test_what_is_compiled_is_kept_and_linked(recipe: Recipe, cell: Cell) -> None:
     command = ["python3", "/crosspi/keep.py", "/work/build", "/out", "lib*.a"]
     assert compiling(recipe, cell)[-1] == {"argv": command}
