@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from invoke import Context, task
 
@@ -247,6 +248,7 @@ def clean(_context: Context, all: bool = False, yes: bool = False) -> None:
 @task
 def lint(context: Context) -> None:
     """Check style and types: invoke lint"""
+    _developers_packages()
     python = sys.executable
     context.run(f"{python} -m ruff format --check .")
     context.run(f"{python} -m ruff check .")
@@ -263,6 +265,7 @@ def lint(context: Context) -> None:
 )
 def test(context: Context, e2e: bool = False, unit: bool = False, bare: bool = False) -> None:
     """Check style and types, then run the tests: invoke test"""
+    _developers_packages()
     pytest = f"{sys.executable} -m pytest -m"
     others = "not e2e" if unit else "e2e and not bare" if e2e else "not bare"
     if not bare:
@@ -270,6 +273,19 @@ def test(context: Context, e2e: bool = False, unit: bool = False, bare: bool = F
     if not unit:
         chosen = "bare" if bare else "bare and not nightly"
         context.run(f"{_as_root()}{pytest} '{chosen}'", pty=sys.stdout.isatty())
+
+
+def _developers_packages() -> None:
+    from crosspi.errors import HostError
+
+    missing = [name for name in ("mypy", "pytest", "ruff") if find_spec(name) is None]
+    if missing:
+        raise HostError(
+            f"this environment has no {', '.join(missing)}",
+            where=sys.prefix,
+            why="builds do not need them",
+            fix="run it once by ./inv: it installs requirements-dev.lock",
+        )
 
 
 def _as_root() -> str:

@@ -90,6 +90,7 @@ class Machine:
         inv.write_text(script)
         inv.chmod(0o755)
         (self.checkout / "requirements.lock").write_text("invoke==1\n")
+        (self.checkout / "requirements-dev.lock").write_text("invoke==1\npytest==1\n")
         (self.checkout / "crosspi").mkdir()
         (self.checkout / "crosspi/__main__.py").write_text(PROGRAM)
 
@@ -189,20 +190,37 @@ def test_shellcheck() -> None:
     subprocess.run(["shellcheck", str(REPO / "inv")], check=True)
 
 
-@pytest.mark.parametrize("name", ["inv", "requirements.lock"])
+@pytest.mark.parametrize("name", ["inv", "requirements.lock", "requirements-dev.lock"])
 def test_no_host_of_a_registry_is_named(name: str) -> None:
     assert not re.search(r"https?://|\bpypi\.|debian\.org", (REPO / name).read_text())
 
 
-def test_the_lock_holds_what_pyproject_wants_each_with_a_hash() -> None:
+def test_the_locks_hold_what_pyproject_wants_each_with_a_hash() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())
-    lock = (REPO / "requirements.lock").read_text()
-    locked = locked_versions(lock)
-    for line in project["project"]["dependencies"] + project["dependency-groups"]["dev"]:
-        wanted = Requirement(line)
-        assert locked[canonicalize_name(wanted.name)] in wanted.specifier, line
-    for entry in re.split(r"\n(?=[a-z])", lock)[1:]:
-        assert "--hash=sha256:" in entry, entry
+    users, developers = project["project"]["dependencies"], project["dependency-groups"]["dev"]
+    for name, wants in (("", users), ("-dev", users + developers)):
+        lock = (REPO / f"requirements{name}.lock").read_text()
+        locked = locked_versions(lock)
+        for line in wants:
+            wanted = Requirement(line)
+            assert locked[canonicalize_name(wanted.name)] in wanted.specifier, line
+        for entry in re.split(r"\n(?=[a-z])", lock)[1:]:
+            assert "--hash=sha256:" in entry, entry
+
+
+def test_users_install_nothing_of_developers_and_both_the_same_versions() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    users, developers = (
+        re.split(r"\n(?=[a-z])", (REPO / f"requirements{name}.lock").read_text())[1:]
+        for name in ("", "-dev")
+    )
+    alone = {
+        canonicalize_name(Requirement(line).name) for line in project["dependency-groups"]["dev"]
+    }
+    names = {canonicalize_name(entry.partition("==")[0]) for entry in users}
+    assert not names & alone
+    pinned = {re.split(r"\s+# via", entry)[0].strip() for entry in developers}
+    assert {re.split(r"\s+# via", entry)[0].strip() for entry in users} <= pinned
 
 
 # --- ready ---------------------------------------------------------------------------------------
@@ -572,6 +590,47 @@ def test_a_changed_lock_or_a_broken_off_creation_makes_it_again(machine: Machine
     left.touch()
     assert machine.inv().stdout == "ran\n"
     assert len(pips(machine)) == 3 and not left.exists()
+
+
+@pytest.mark.parametrize("words", [["test"], ["lint"], ["build", "test", "--unit"]])
+def test_what_tests_and_checks_want_is_installed_for_them(
+    machine: Machine, words: list[str]
+) -> None:
+    with_fake_venv(machine)
+    machine.inv("build")
+    assert len(pips(machine)) == 1
+    first, second = machine.inv(*words), machine.inv(*words)
+    assert [line[:37] for line in first.stderr.splitlines()] == [
+        "inv: installing requirements-dev.lock"
+    ]
+    assert second.stderr == ""
+    users, developers = pips(machine)
+    assert users.endswith("/requirements.lock") and developers.endswith("/requirements-dev.lock")
+    assert "--require-hashes" in developers
+    # A build is content with it; a new lock of the developers' is for them alone.
+    (machine.checkout / "requirements-dev.lock").write_text("invoke==1\npytest==2\n")
+    assert machine.inv("build").stderr == ""
+    machine.inv(*words)
+    assert len(pips(machine)) == 3
+
+
+def test_help_and_builds_install_nothing_of_developers(machine: Machine) -> None:
+    with_fake_venv(machine)
+    for words in (["build", "--recipe", "latest"], ["--help", "test"], ["--list"]):
+        machine.inv(*words)
+    assert [pip.rpartition("/")[2] for pip in pips(machine)] == ["requirements.lock"]
+
+
+def test_a_broken_off_installation_for_developers_is_made_again(machine: Machine) -> None:
+    with_fake_venv(machine)
+    machine.inv()
+    machine.environ["PIP_CODE"] = "1"
+    failed = machine.inv("test")
+    assert failed.returncode == 7
+    assert "pip could not install requirements-dev.lock" in failed.stderr
+    del machine.environ["PIP_CODE"]
+    assert machine.inv("test").stdout == "ran\n"
+    assert len(pips(machine)) == 3
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
