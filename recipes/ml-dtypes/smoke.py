@@ -27,7 +27,7 @@ def test_bfloat16_is_the_upper_half_of_float32(case):
     numbers = np.array([1.0, -2.5, 3.140625, 1e38, 0.0, -0.0], 'f4')
     bits = numbers.astype(bfloat16).view('u2')
     case.equal(bits.tolist(), [0x3F80, 0xC020, 0x4049, 0x7E96, 0, 0x8000], 'bits')
-    # 1 + 2^-8 lies in the middle of two: to the even one, 1. And 1 + 3·2^-8 to 1 + 2^-6.
+    # 1 + 2^-8 lies in the middle of two: to the even one, 1. And 1 + 3*2^-8 to 1 + 2^-6.
     halves = np.array([1 + 2.0 ** -8, 1 + 3 * 2.0 ** -8, 1 + 2.0 ** -8 + 2.0 ** -20], 'f4')
     case.equal(halves.astype(bfloat16).astype('f4').tolist(),
                [1.0, 1.015625, 1.0078125], 'rounded')
