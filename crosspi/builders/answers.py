@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from crosspi.containers.job import Command
 from crosspi.data.targets import Toolchain
-from crosspi.places import PYTHON, WORK
+from crosspi.places import NEEDS, PYTHON, WORK
 
 #: First on the path of the Python that runs the build.
 ANSWERS = f"{WORK}/answers"
@@ -35,6 +35,15 @@ if "SOABI" in build_time_vars:
     # bdist_wheel makes only wheels that the running Python takes; the tags are corrected later.
     build_time_vars["SOABI"] = "cpython-%d%d" % sys.version_info[:2]
 """
+#: For a build that is linked with libraries. `setup.py` names those that it knows, and not what
+#: these need themselves: the linker sees every archive, and takes of each only what is asked for.
+#: Pillow looks into Python's own folders too, which would be the build machine's.
+_LINKED = f"""\
+import glob
+build_time_vars.update(INCLUDEDIR="{PYTHON}/include", LIBDIR="{PYTHON}/lib")
+for name in ("LDSHARED", "BLDSHARED", "LDCXXSHARED"):
+    build_time_vars[name] += "".join(" " + path for path in sorted(glob.glob("{NEEDS}/*/lib/*.a")))
+"""
 #: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
 #: on a 32-bit board such a wheel loads, and its linear algebra crashes.
 _SITECUSTOMIZE = """\
@@ -48,16 +57,18 @@ sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
 """
 
 
-def answers(include: str, *more: str) -> list[Command]:
+def answers(include: str, *more: str, linked: bool = False) -> list[Command]:
     """Write the answers.
 
     Args:
         include: the folder of the target's headers.
         more: further lines that run when that Python starts.
+        linked: the build asks them for what it is linked with: there are libraries.
     """
+    configuration = _SYSCONFIGDATA.format(include=include) + (_LINKED if linked else "")
     starts = _SITECUSTOMIZE.format(include=include) + "".join(f"{line}\n" for line in more)
     return [
-        {"text": _SYSCONFIGDATA.format(include=include), "to": f"{ANSWERS}/_sysconfigdata.py"},
+        {"text": configuration, "to": f"{ANSWERS}/_sysconfigdata.py"},
         {"text": starts, "to": f"{ANSWERS}/sitecustomize.py"},
     ]
 

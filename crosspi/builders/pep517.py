@@ -70,7 +70,12 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
                 *(f"{SOURCES}/{tool}/{_file(context, tool)}" for tool in build.tools),
             ]
         },
-        *answers(context.python["include"], _VERSION.format(version=context.python["version"])),
+        *answers(
+            context.python["include"],
+            _VERSION.format(version=context.python["version"]),
+            # Meson has its cross file, and asks pkg-config.
+            linked=bool(context.libraries and not build.meson),
+        ),
         {"text": _PYTHON_PROGRAM, "to": f"{_PROGRAMS}/target-python", "executable": True},
         {"text": _PYTHON3_PC.format(**context.python), "to": f"{_PKG_CONFIG}/python3.pc"},
         # Found by its name: for Meson it belongs to the build machine, whatever a cross file says.

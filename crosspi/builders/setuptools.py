@@ -43,7 +43,7 @@ def python_commands(build: SetuptoolsBuild, context: BuildContext) -> list[Comma
     return [
         *prepare_sources(context),
         *({"unpack": f"{SOURCES}/{tool}/*.whl", "to": _TOOLS} for tool in build.tools),
-        *answers(include),
+        *answers(include, linked=bool(context.libraries)),
         {
             "argv": [
                 _program(build),

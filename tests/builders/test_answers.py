@@ -48,3 +48,27 @@ def test_a_build_is_answered_for_the_target(tmp_path: Path) -> None:
     assert platform == toolchain.data.host_platform
     assert maxsize == 2**31 - 1
     assert said == "more"
+
+
+def test_a_module_is_linked_with_all_that_its_libraries_need(tmp_path: Path) -> None:
+    """Pillow names libfreetype, and not libpng, which that needs; it looked into /usr/include."""
+    (tmp_path / "sysconfigdata.py").write_text(SYSCONFIGDATA)
+    needs = tmp_path / "need"
+    archives = [needs / "freetype/lib/libfreetype.a", needs / "libpng/lib/libpng16.a"]
+    for path in (*archives, needs / "libpng/lib/pkgconfig/libpng16.pc"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    values = {}
+    for linked in (False, True):
+        text = answers("/python/include", linked=linked)[0]["text"]
+        text = text.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
+        found: dict[str, dict[str, object]] = {}
+        exec(text.replace("/need/", f"{needs}/"), found)
+        values[linked] = found["build_time_vars"]
+    assert values[False]["LDSHARED"] == "cross-cc -shared -lm"
+    assert "INCLUDEDIR" not in values[False]
+    linked_with = " ".join(map(str, archives))
+    assert values[True]["LDSHARED"] == f"cross-cc -shared -lm {linked_with}"
+    assert values[True]["LDCXXSHARED"] == f"cross-c++ -shared -lm {linked_with}"
+    assert values[True]["INCLUDEDIR"] == "/python/include"
+    assert values[True]["LIBDIR"] == "/python/lib"

@@ -115,3 +115,22 @@ def test_pkg_config_knows_the_targets_python_alone(recipe: Recipe, cell: Cell) -
 
 def test_one_wheel_is_unpacked_into_the_tree(recipe: Recipe, cell: Cell) -> None:
     assert {"unpack": "/work/wheel/*.whl", "to": "/out/tree"} in commands(recipe, cell)
+
+
+def test_setup_py_is_linked_with_libraries_and_meson_asks_for_them_itself(
+    recipe: Recipe, cell: Cell
+) -> None:
+    answered = {}
+    for name, build in (
+        ("meson", build_of(recipe)),
+        ("setuptools", build_of(recipe).model_copy(update={"meson": {}})),
+    ):
+        assert (name == "meson") == bool(build.meson)
+        at = context(recipe, cell, cell=cell, python=VALUES, libraries=("zlib",))
+        (found,) = [
+            c["text"]
+            for c in pep517.python_commands(build, at)
+            if c.get("to", "").endswith("/_sysconfigdata.py")
+        ]
+        answered[name] = "/need/*/lib/*.a" in found
+    assert answered == {"meson": False, "setuptools": True}
