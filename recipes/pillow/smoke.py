@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageMorph, features
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageMorph, features
 
 #: 16 x 8 pixels of grey, written by hand by the standard (ITU-T T.81): see libjpeg-turbo's smoke/.
 #: The left block is 148, the right one 148 and a cosine.
@@ -15,6 +15,10 @@ JPEG = (b'\xff\xd8\xff\xdb\0\x43\0' + b'\x10' * 64
         + b'\xff\xc4\0\x15\x00\x01\x01' + b'\0' * 14 + b'\0\x04'
         + b'\xff\xc4\0\x15\x10\x01\x01' + b'\0' * 14 + b'\0\x03'
         + b'\xff\xda\0\x08\x01\x01\0\0\x3f\0' + b'\xa8\xa3' + b'\xff\xd9')
+#: 5 x 2 pixels, written bit by bit by the specification of WebP's lossless format: see libwebp's
+#: smoke/. The bits of a pixel's number choose its green, red, blue and alpha.
+WEBP = (b'RIFF"\0\0\0WEBPVP8L\x15\0\0\0/\x04@\x00\x108\x05\xf2\x0f\xf4?Fv\xc0\xff\x80\x90\xa1\xb2\xc3'
+        b'\x04\0')
 
 
 def pixels(image):
@@ -61,7 +65,9 @@ def worst(one, other):
 
 def test_what_is_built_in(case):
     """Each library is there, and the JPEG one is the fast one."""
-    case.check(features.check_module('pil'), 'the module in C')
+    for module in ('pil', 'freetype2', 'webp'):
+        case.check(features.check_module(module), '%s is missing' % module)
+        case.note(module, features.version_module(module))
     for codec in ('jpg', 'zlib'):
         case.check(features.check_codec(codec), '%s is missing' % codec)
         case.note(codec, features.version_codec(codec))
@@ -144,6 +150,36 @@ def test_png_by_hand(case):
     spoilt = bytearray(data)
     spoilt[60] ^= 4
     case.raises((OSError, SyntaxError, zlib.error), lambda: Image.open(io.BytesIO(bytes(spoilt))).load())
+
+
+def test_webp_by_hand(case):
+    """A file that no library wrote."""
+    image = Image.open(io.BytesIO(WEBP))
+    case.equal((image.format, image.mode, image.size), ('WEBP', 'RGBA', (5, 2)))
+    case.equal(pixels(image), [(250 if i & 2 else 7, 200 if i & 1 else 20, 100 if i & 4 else 99,
+                                255 if i & 8 else 128) for i in range(10)])
+    case.raises(OSError, lambda: Image.open(io.BytesIO(WEBP[:-12])).load())
+
+
+def test_webp_there_and_back(case):
+    """Without loss to the bit, with it nearly, and frames of an animation."""
+    for width, height in ((1, 1), (17, 9), (101, 35)):
+        for mode in ('RGB', 'RGBA'):
+            image = noisy(mode, width, height)
+            back, _ = there_and_back(image, 'WEBP', lossless=True, exact=True)
+            case.equal(back.convert(mode).tobytes(), image.tobytes(), mode)
+        image = painted(width, height)
+        back, size = there_and_back(image, 'WEBP', quality=95)
+        case.check(worst(image, back) <= 24, '%d x %d: %d' % (width, height, worst(image, back)))
+    case.check(there_and_back(image, 'WEBP', quality=30)[1] < size < 3 * 101 * 35 // 2, 'sizes')
+    frames = [noisy('RGB', 20, 10).rotate(turn) for turn in (0, 90, 180)]
+    stream = io.BytesIO()
+    frames[0].save(stream, 'WEBP', save_all=True, append_images=frames[1:], lossless=True, duration=40)
+    moving = Image.open(io.BytesIO(stream.getvalue()))
+    case.equal(moving.n_frames, 3)
+    for number, frame in enumerate(frames):
+        moving.seek(number)
+        case.equal(moving.convert('RGB').tobytes(), frame.tobytes(), 'frame %d' % number)
 
 
 def test_lossless_formats(case):
@@ -287,3 +323,94 @@ def test_drawing(case):
     case.equal(image.histogram()[9], 21 * 22 // 2, 'half a square with its diagonal')
     ImageDraw.floodfill(image, (20, 20), 7)
     case.equal(image.histogram()[7], 21 * 20 // 2)
+
+
+class Tables(object):
+    """What the tables of a TrueType font say, read here and not by FreeType."""
+
+    def __init__(self, data):
+        self._data = data
+        self._places = {}
+        for at in range(12, 12 + 16 * self._numbers('>H', 4)[0], 16):
+            name, _, place, _ = self._numbers('>4sIII', at)
+            self._places[name.decode('ascii')] = place
+        self.em = self._numbers('>H', self._places['head'] + 18)[0]
+
+    def _numbers(self, form, at):
+        return struct.unpack_from(form, self._data, at)
+
+    def glyph(self, letter):
+        """The number of a letter's glyph, by the table cmap in its format 4."""
+        cmap = self._places['cmap']
+        for number in range(self._numbers('>H', cmap + 2)[0]):
+            table = cmap + self._numbers('>HHI', cmap + 4 + 8 * number)[2]
+            if self._numbers('>H', table)[0] == 4:
+                break
+        count = self._numbers('>H', table + 6)[0] // 2
+        for segment in range(count):
+            place = table + 14 + 2 * segment
+            end, start = self._numbers('>H', place)[0], self._numbers('>H', place + 2 * count + 2)[0]
+            if start <= ord(letter) <= end:
+                delta = self._numbers('>H', place + 4 * count + 2)[0]
+                at = place + 6 * count + 2
+                offset = self._numbers('>H', at)[0]
+                if not offset:
+                    return (ord(letter) + delta) % 65536
+                return (self._numbers('>H', at + offset + 2 * (ord(letter) - start))[0] + delta) % 65536
+        raise LookupError(letter)
+
+    def advance(self, letter):
+        """How far it is to the next letter, in the font's units."""
+        last = self._numbers('>H', self._places['hhea'] + 34)[0] - 1
+        return self._numbers('>H', self._places['hmtx'] + 4 * min(self.glyph(letter), last))[0]
+
+    def box(self, letter):
+        """The box around an outline: left, bottom, right, top."""
+        form, size = ('>I', 4) if self._numbers('>H', self._places['head'] + 50)[0] else ('>H', 2)
+        place = self._numbers(form, self._places['loca'] + size * self.glyph(letter))[0] * (4 // size)
+        return self._numbers('>hhhh', self._places['glyf'] + place + 2)
+
+
+def test_text(case):
+    """Letters of the TrueType font that Pillow brings along, against the font's own tables."""
+    font = ImageFont.load_default(20)
+    tables = Tables(font.font_bytes)
+    large = font.font_variant(size=tables.em)
+    case.equal(font.getname()[0].split()[0], 'Aileron')
+    for letter in 'HIxo.8':
+        case.close(large.getlength(letter), tables.advance(letter), rtol=0, atol=1, what='advance')
+        left, bottom, right, top = tables.box(letter)
+        # Pillow's box holds the pen, too, before and after the letter.
+        across = (min(0, left), max(tables.advance(letter), right))
+        case.close(large.getbbox(letter, anchor='ls'), (across[0], -top, across[1], -bottom),
+                   rtol=0, atol=2, what='the box of ' + letter)
+        case.close(font.getlength(letter), 20.0 * tables.advance(letter) / tables.em, rtol=0, atol=1,
+                   what='advance at 20')
+    # An I is a bar: all of its box is ink.
+    left, bottom, right, top = tables.box('I')
+    image = Image.new('L', (tables.em, tables.em))
+    ImageDraw.Draw(image).text((0, tables.em - 50), 'I', 255, large, anchor='ls')
+    case.close(image.histogram()[255], (right - left) * (top - bottom), rtol=0.03, what='ink of I')
+    foot = tables.em - 50
+    case.close(image.getbbox(), (left, foot - top, right, foot - bottom), rtol=0, atol=2, what='its place')
+
+
+def test_text_in_a_picture(case):
+    """Small letters: colours, several lines, strokes, and what they leave as it was."""
+    font = ImageFont.load_default(24)
+    image = Image.new('RGB', (160, 80), 'white')
+    draw = ImageDraw.Draw(image)
+    draw.text((5, 5), 'crosspi', (200, 0, 0), font)
+    box = draw.textbbox((5, 5), 'crosspi', font)
+    inked = ImageChops.invert(image).getbbox()
+    for place in range(4):
+        case.check(abs(box[place] - inked[place]) <= 1, 'ink %r, box %r' % (inked, box))
+    case.equal(max(image.getcolors(1000))[1], (255, 255, 255), 'most of it stays white')
+    case.check((200, 0, 0) in pixels(image), 'the middle of strokes has the full colour')
+    case.equal(set(band.getextrema()[1] for band in image.split()), set([255]))
+    plain = ImageChops.invert(image.convert('L')).histogram()
+    bold = Image.new('L', (160, 80), 255)
+    ImageDraw.Draw(bold).text((5, 5), 'crosspi', 0, font, stroke_width=2)
+    case.check(sum(ImageChops.invert(bold).histogram()[1:]) > 1.3 * sum(plain[1:]), 'strokes are wider')
+    one, two = (draw.multiline_textbbox((0, 0), text, font) for text in ('pi', 'pi\npi'))
+    case.check(two[3] > 1.7 * one[3] and two[2] == one[2], 'two lines are twice as high')
