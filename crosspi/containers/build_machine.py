@@ -72,16 +72,17 @@ class BuildMachine:
         return room(self.image, {**ENVIRONMENT, **environment}, Path(__file__), _DRIVER, *code)
 
 
-def folder_digest(folder: Path, data: str, without: Collection[Path] = ()) -> str:
-    """What a build can read of a recipe's or part's folder: all but its data file and smoke test.
+def folder_digest(folder: Path, without: Collection[Path] = ()) -> str:
+    """What a build can read of a recipe's or part's folder: all but its data and smoke test.
+
+    What the YAML files at its top say gets into keys by the values that a step uses of it.
 
     Args:
         folder: the recipe's or part's.
-        data: the name of its data file.
         without: files that this build does not read either.
     """
     paths = [p for p in sorted(folder.iterdir()) if not p.name.startswith("smoke")]
-    return digest_files(*(p for p in paths if p.name != data), without=without)
+    return digest_files(*(p for p in paths if p.suffix != ".yaml"), without=without)
 
 
 def source_mounts(

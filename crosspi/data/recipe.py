@@ -1,7 +1,8 @@
 """Recipes: what a package is and how it is built, as data (`recipes/NAME/recipe.yaml`).
 
-A file is a `Package`. What it says for one Python is a `Recipe`: where Pythons differ, the file has
-`variants` (see `variants`), each with the `pythons` that it serves.
+A folder is a `Package`. What it says for one Python is a `Recipe`: where Pythons differ, a file has
+`variants` (see `variants`), each with the `pythons` that it serves. A version that is built quite
+otherwise has a file of its own, whole: `recipe-VERSION.yaml`.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Package:
 
     @property
     def data(self) -> RecipeData:
-        """What all of its recipes share: name, summary, licence."""
+        """What all of its recipes share: name, what it makes, whether it is in the default set."""
         return self.recipes[0].data
 
     @property
@@ -183,16 +184,17 @@ class Package:
         """Why no recipe serves a Python."""
         if "wheel" not in self.makes:
             return f"it makes no wheel, only: {', '.join(self.makes)}"
-        for specifier, reason in self.data.unsupported.items():
-            if _contains(specifier, python_version):
-                return reason
+        for recipe in self.recipes:
+            for specifier, reason in recipe.data.unsupported.items():
+                if _contains(specifier, python_version):
+                    return reason
         return "it supports " + " and ".join(r.data.pythons for r in self.recipes)
 
     @classmethod
     def load(
         cls, folder: Path, *, unpinned: bool = False, tools: ToolSets | None = None
     ) -> Package:
-        """Read `folder/recipe.yaml`.
+        """Read `folder/recipe.yaml`, and the versions that have a file of their own.
 
         Args:
             folder: the package's folder.
@@ -200,12 +202,16 @@ class Package:
             unpinned: let sources pass that have no hash yet, to fetch them.
 
         Raises:
-            DataError: with all of the file's faults.
+            DataError: with all of a file's faults.
         """
-        whole = Document.read(folder / "recipe.yaml")
         tools = tools or ToolSets(folder.parent / TOOL_SETS)
         recipes: list[Recipe] = []
-        variants = [document for _, document in documents(whole, last="pythons")]
+        places: dict[str, Path] = {}
+        variants = [
+            document
+            for path in recipe_files(folder)
+            for _, document in documents(Document.read(path), last="pythons")
+        ]
         for document in Pins.read(folder).laid_under(variants):
             written = document.model(RecipeData, context=ALLOW_UNPINNED if unpinned else None)
             if not written.build.source:
@@ -214,12 +220,29 @@ class Package:
             data = tools.applied(written)
             recipe = Recipe(folder=folder, data=data)
             faults = [Fault(*found) for found in tools.unknown(written)] + list(_faults(recipe))
-            if recipes and data.makes != recipes[0].data.makes:
-                faults.append(Fault(("makes",), "all variants of a file make the same"))
+            faults += _apart(data, document.path, recipes[0].data if recipes else data)
+            if (place := places.setdefault(data.version, document.path)) != document.path:
+                faults.append(Fault(("version",), f"{data.version} is in {place.name} too"))
             if faults:
                 raise document.error(faults)
             recipes.append(recipe)
         return cls(folder=folder, recipes=tuple(recipes))
+
+
+def recipe_files(folder: Path) -> list[Path]:
+    """The files of a package: that of most versions first, then those of one version each."""
+    return [folder / "recipe.yaml", *sorted(folder.glob("recipe-*.yaml"))]
+
+
+def _apart(data: RecipeData, path: Path, first: RecipeData) -> Iterator[Fault]:
+    """Where a recipe is not the package that the others are, or its file has another's name."""
+    if data.makes != first.makes:
+        yield Fault(("makes",), "all versions and variants of a package make the same")
+    if data.default != first.default:
+        yield Fault(("default",), f"say the same in {path.name} and in recipe.yaml")
+    version = path.stem.removeprefix("recipe").removeprefix("-")
+    if version and version != data.version:
+        yield Fault(("version",), f"the file is of version {version}, by its name {path.name}")
 
 
 def _contains(specifier: str, python_version: str) -> bool:

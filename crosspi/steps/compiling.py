@@ -256,7 +256,7 @@ def recipe_inputs(recipe: Recipe) -> dict[str, str]:
     applied = {recipe.folder / path for paths in recipe.data.patches.values() for path in paths}
     others = set((recipe.folder / "patches").rglob("*")) - applied
     return {
-        "files of the recipe": folder_digest(recipe.folder, "recipe.yaml", without=others),
+        "files of the recipe": folder_digest(recipe.folder, without=others),
         # Which source is called what: the steps of the sources do not know.
         "sources": _source_digest(recipe),
     }

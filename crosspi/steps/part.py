@@ -60,7 +60,7 @@ def part_step(
                 {name: source.digest for name, source in part.data.sources.items()},
             ]
         ),
-        "files of the part": folder_digest(part.folder, "part.yaml"),
+        "files of the part": folder_digest(part.folder),
         # Not this module: a word in a message would compile the board's system anew.
         ROOM: machine.room(environment),
     }

@@ -72,11 +72,11 @@ def track(
             where=str(folder / FILE),
             fix=f"name one: --version {index().newest or 'VERSION'}",
         )
-    own = _own_sources(folder)
     written = {version: dict(pins.versions[version]) for version in pins.versions}
     found: list[Tracked] = []
     for version in wanted:
         data = _like(pins, version) or _sdist(index(), version)
+        own = _own_sources(folder, version)
         before = Pinned.model_validate(written.get(version, {})).sources
         for name, entry in data["sources"].items():
             measured, source = _measured(name, {**entry, **own.get(name, {})}, sources, folder)
@@ -103,12 +103,14 @@ def _version(text: str) -> str:
         raise UsageError(f"'{text}' is not a version (PEP 440)", where="--version") from error
 
 
-def _own_sources(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What the recipe says of its sources: which part of a tree is taken, not where it is from.
+def _own_sources(folder: Path, version: str) -> Mapping[str, Mapping[str, Any]]:
+    """What a version's recipe says of its sources: which part of a tree, not where it is from.
 
     Of variants nothing is looked at: what differs between them has its pins there.
     """
-    data = Document.read(folder / "recipe.yaml").data
+    of_version = folder / f"recipe-{version}.yaml"
+    file = of_version if of_version.is_file() else folder / "recipe.yaml"
+    data = Document.read(file).data
     sources = data.get("sources") if isinstance(data, dict) else None
     if not isinstance(sources, dict):
         return {}

@@ -85,6 +85,55 @@ def test_versions_of_variants_are_theirs_alone(tmp_path: Path) -> None:
     assert found == [("1.10", "==3.8.*"), ("2.0", ">=3.9")]
 
 
+OF_ITS_OWN = SHORT.replace("summary:", 'version: "1.10"\nsummary:') + "wheel: {exclude: [x]}\n"
+
+
+def load_two(root: Path, own: str = OF_ITS_OWN, name: str = "recipe-1.10.yaml") -> Package:
+    write_recipe(root / "pack", SHORT)
+    (root / "pack" / name).write_text(own)
+    return load(root)
+
+
+def test_a_version_may_have_a_file_of_its_own(tmp_path: Path) -> None:
+    package = load_two(tmp_path)
+    found = {
+        r.data.version: (r.data.sources["pack"].pin, r.data.wheel.exclude) for r in package.recipes
+    }
+    assert found == {"2.0": (ZEROS, ()), "1.10": (ONES, ("x",))}
+    older, newer = package.recipe("3.9"), package.recipe("3.11")
+    assert older is not None and older.data.version == "1.10"
+    assert newer is not None and newer.data.version == "2.0"
+    # What is compiled once for it: its own file's, not the other's.
+    assert package.of("1.10").recipes[-1].data.wheel.exclude == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "fault"),
+    [
+        ("x", "x", "recipe-1.9.yaml", "version: the file is of version 1.9, by its name"),
+        ("summary", "default: true\nsummary", "recipe-1.10.yaml", "default: say the same in"),
+        ("1.10", "3.0", "recipe-3.0.yaml", "version: there are no sources for 3.0"),
+        ("name: pack", "name: other", "recipe-1.10.yaml", "name: the folder is called 'pack'"),
+    ],
+)
+def test_faults_of_a_versions_own_file(
+    tmp_path: Path, old: str, new: str, name: str, fault: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        load_two(tmp_path, OF_ITS_OWN.replace(old, new), name)
+    assert fault in caught.value.where
+    assert name in caught.value.where
+
+
+def test_a_version_in_two_files(tmp_path: Path) -> None:
+    folder = write_recipe(tmp_path / "pack", OF_ITS_OWN)
+    (folder / "recipe-1.10.yaml").write_text(OF_ITS_OWN)
+    (folder / FILE).write_text(PINS)
+    with pytest.raises(DataError) as caught:
+        Package.load(folder)
+    assert "recipe-1.10.yaml:2: version: 1.10 is in recipe.yaml too" in caught.value.where
+
+
 def test_a_version_without_pins_or_sources_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(tmp_path, SHORT + "version: '3.0'\npythons: '>=3'\n")

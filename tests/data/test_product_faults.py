@@ -103,4 +103,4 @@ def test_a_library_has_a_program_that_tests_it(tmp_path: Path) -> None:
 
 def test_all_variants_make_the_same(tmp_path: Path) -> None:
     text = BOTH + 'variants:\n- {pythons: "==3.9.*", makes: [wheel, library]}\n'
-    assert "makes: all variants of a file make the same" in fault_of(tmp_path, text)
+    assert "makes: all versions and variants of a package make the same" in fault_of(tmp_path, text)

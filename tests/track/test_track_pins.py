@@ -104,6 +104,17 @@ def test_what_the_recipe_takes_of_a_tree_is_what_is_measured(
     assert "include" not in (folder / FILE).read_text()
 
 
+def test_a_versions_own_file_says_what_of_its_tree_is_taken(
+    tmp_path: Path, folder: Path, cache: SourceCache
+) -> None:
+    sdist(tmp_path / "files", "1.0", extra="x")
+    (whole,) = track(folder, ["1.0"], cache, index=INDEX)
+    own = RECIPE + "version: '1.0'\nsources: {pack: {include: [setup.py]}}\n"
+    (folder / "recipe-1.0.yaml").write_text(own)
+    (part,) = track(folder, ["1.0"], cache, index=INDEX)
+    assert part.pin != whole.pin
+
+
 def test_sources_from_elsewhere_ask_no_index(folder: Path, cache: SourceCache) -> None:
     (folder / "code").mkdir()
     (folder / "code" / "file").write_text("1")
