@@ -21,6 +21,7 @@ import models
 import once_broken
 from checking import (EXPECTED, WITHOUT_DELEGATES, check_model, compare, model_path, names_of_ops,
                       opened, testdata)
+from tests_of_2026 import *
 from tests_of_arrays import *
 from tests_of_interpreters import *
 from tests_of_kernels import *
@@ -30,7 +31,7 @@ from tests_of_kernels import *
 
 def test_version_and_requirements(case):
     """The version is the wheel's, and nothing but numpy is needed."""
-    case.check(re.match(r'\d+\.\d+\.\d+$', tflite_runtime.__version__),
+    case.check(re.match(r'\d+\.\d+\.\d+(\.post\d+)?$', tflite_runtime.__version__),
                'odd version %r' % tflite_runtime.__version__)
     case.note('tflite_runtime', tflite_runtime.__version__)
     case.note('numpy', np.__version__)

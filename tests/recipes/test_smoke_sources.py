@@ -16,7 +16,7 @@ FOLDERS = (ROOT / "recipes", ROOT / "systems")
 SMOKES = sorted(path for folder in FOLDERS for path in folder.glob("*/smoke.py"))
 
 # Run on a workstation, by hand; they are no part of a smoke test.
-WORKSTATION = {"record.py", "make_models.py"}
+WORKSTATION = {"record.py", "make_models.py", "make_models_2026.py"}
 ON_THE_BOARD = [
     *(ROOT / "crosspi" / "guests" / name for name in ("board.py", "harness.py", "trial.py")),
     *SMOKES,

@@ -129,7 +129,7 @@ def project() -> Project:
 
 @pytest.fixture(scope="module")
 def recipe(project: Project) -> Recipe:
-    found = project.recipes.by_name["tflite-runtime"].recipe("3.11")
+    found = project.recipes.by_name["tflite-runtime"].of("2.14.1").recipe("3.11")
     assert found is not None
     return found
 

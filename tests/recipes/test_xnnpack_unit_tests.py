@@ -154,6 +154,9 @@ class Case:
     def note(self, key: str, value: Any) -> None:
         self.notes[key] = value
 
+    def skip(self, why: str) -> None:
+        raise LookupError(why)
+
     def check(self, condition: object, message: str) -> None:
         assert condition, message
 
@@ -236,6 +239,11 @@ def test_a_program_that_hangs_is_ended_and_told_as_that(tmp_path: Path) -> None:
     assert counts == {}
     (told,) = failed
     assert told.startswith("did not end within 1 seconds")
+
+
+def test_kernels_that_are_not_built_are_told_as_skipped(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="builds none"):
+        board.test_xnnpack_kernels(program(tmp_path, "operators-a", one("a")))
 
 
 @pytest.mark.parametrize(("level", "shards"), [("default", 8), ("full", 1)])

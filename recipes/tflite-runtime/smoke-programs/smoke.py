@@ -30,6 +30,8 @@ def test_xnnpack_operators(case):
 
 def test_xnnpack_kernels(case):
     """XNNPACK's unit tests of every kernel in the wheel, by itself."""
+    if not any(name.startswith("kernels-") for name in os.listdir(case.data("programs"))):
+        case.skip("the recipe builds none of this version's")
     run_programs(case, "kernels-")
 
 

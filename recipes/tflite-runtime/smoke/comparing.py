@@ -11,10 +11,12 @@ from __future__ import division, print_function
 import sys
 
 import numpy as np
+import tflite_runtime
 from tflite_runtime.interpreter import Interpreter, OpResolverType
 
 import generator
 
+NEWER = tuple(int(part) for part in tflite_runtime.__version__.split(".")[:2]) > (2, 14)
 WITHOUT, REFERENCE = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, OpResolverType.BUILTIN_REF
 #: One in so many cases runs with two and with four threads as well.
 THREADED = 4
@@ -82,7 +84,8 @@ def compare(spec, row, threaded=False):
     built = generator.build(spec)
     row.cases += 1
     usual, taken = answer(built)
-    if spec.delegated is not None and taken != spec.delegated:
+    # What 2.14 leaves to the built-in kernels, newer ones may take.
+    if spec.delegated is not None and taken != spec.delegated and not (taken and NEWER):
         raise Wrong("XNNPACK %s it" % ("took" if taken else "did not take"))
     row.delegated += taken
     # An output that is one number throughout tells little of the kernel.
