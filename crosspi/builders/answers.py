@@ -37,13 +37,14 @@ if "SOABI" in build_time_vars:
 """
 #: For a build that is linked with libraries. `setup.py` names those that it knows, and not what
 #: these need themselves: the linker sees every archive, and takes of each only what is asked for.
-#: Pillow looks into Python's own folders too, which would be the build machine's.
+#: Pillow looks into the folders of Python's prefix too, which would be the build machine's.
 _LINKED = f"""\
 import glob
 build_time_vars.update(INCLUDEDIR="{PYTHON}/include", LIBDIR="{PYTHON}/lib")
 for name in ("LDSHARED", "BLDSHARED", "LDCXXSHARED"):
     build_time_vars[name] += "".join(" " + path for path in sorted(glob.glob("{NEEDS}/*/lib/*.a")))
 """
+_PREFIX = f'sys.prefix = sys.exec_prefix = "{PYTHON}"'
 #: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
 #: on a 32-bit board such a wheel loads, and its linear algebra crashes.
 _SITECUSTOMIZE = """\
@@ -66,7 +67,8 @@ def answers(include: str, *more: str, linked: bool = False) -> list[Command]:
         linked: the build asks them for what it is linked with: there are libraries.
     """
     configuration = _SYSCONFIGDATA.format(include=include) + (_LINKED if linked else "")
-    starts = _SITECUSTOMIZE.format(include=include) + "".join(f"{line}\n" for line in more)
+    lines = [*([_PREFIX] if linked else ()), *more]
+    starts = _SITECUSTOMIZE.format(include=include) + "".join(f"{line}\n" for line in lines)
     return [
         {"text": configuration, "to": f"{ANSWERS}/_sysconfigdata.py"},
         {"text": starts, "to": f"{ANSWERS}/sitecustomize.py"},

@@ -60,8 +60,9 @@ def test_a_module_is_linked_with_all_that_its_libraries_need(tmp_path: Path) -> 
         path.touch()
     values = {}
     for linked in (False, True):
-        text = answers("/python/include", linked=linked)[0]["text"]
-        text = text.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
+        configuration, starts = (c["text"] for c in answers("/python/include", linked=linked))
+        assert ('sys.prefix = sys.exec_prefix = "/python"' in starts) == linked
+        text = configuration.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
         found: dict[str, dict[str, object]] = {}
         exec(text.replace("/need/", f"{needs}/"), found)
         values[linked] = found["build_time_vars"]
