@@ -414,3 +414,45 @@ def test_text_in_a_picture(case):
     case.check(sum(ImageChops.invert(bold).histogram()[1:]) > 1.3 * sum(plain[1:]), 'strokes are wider')
     one, two = (draw.multiline_textbbox((0, 0), text, font) for text in ('pi', 'pi\npi'))
     case.check(two[3] > 1.7 * one[3] and two[2] == one[2], 'two lines are twice as high')
+
+
+def picture_font(image):
+    """A font whose only letter, an A, is a picture: its table sbix (Apple) holds it as a PNG."""
+    def table(form, *values):
+        return struct.pack('>' + form, *values)
+
+    stream = io.BytesIO()
+    image.save(stream, 'PNG')
+    size = image.width
+    letter = table('hh4s', 0, 0, b'png ') + stream.getvalue()
+    strike = table('HH3I', size, 72, 16, 16, 16 + len(letter)) + letter
+    cmap = table('HHHHI', 0, 1, 3, 1, 12) + table('16H', 4, 32, 0, 4, 4, 1, 0, 65, 65535, 0, 65, 65535,
+                                                  65536 - 64, 1, 0, 0)
+    tables = {
+        b'cmap': cmap,
+        b'glyf': b'',
+        b'head': table('IIIIHHQQhhhhHHhhh', 0x10000, 0x10000, 0, 0x5f0f3cf5, 0, size, 0, 0,
+                       0, 0, size, size, 0, 8, 2, 0, 0),
+        b'hhea': table('IhhhHhhhhhhhhhhhH', 0x10000, size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0, 0, 0, 2),
+        b'hmtx': table('HhHh', size, 0, size, 0),
+        b'loca': table('HHH', 0, 0, 0),
+        b'maxp': table('IH13H', 0x10000, 2, *[0] * 13),
+        b'sbix': table('HHII', 1, 1, 1, 12) + strike,
+    }
+    place, head, body = 12 + 16 * len(tables), table('IHHHH', 0x10000, len(tables), 128, 3, 0), b''
+    for name in sorted(tables):
+        data = tables[name]
+        head += name + table('III', 0, place + len(body), len(data))
+        body += data + b'\0' * (-len(data) % 4)
+    return io.BytesIO(head + body)
+
+
+def test_letters_that_are_pictures(case):
+    """FreeType reads a letter's PNG by libpng."""
+    image = noisy('RGB', 20, 20)
+    font = ImageFont.truetype(picture_font(image), 20)
+    canvas = Image.new('RGB', (40, 40), 'white')
+    ImageDraw.Draw(canvas).text((10, 30), 'A', font=font, anchor='ls', embedded_color=True)
+    box = ImageChops.invert(canvas).getbbox()
+    case.equal((box[2] - box[0], box[3] - box[1]), (20, 20), 'the size of the letter')
+    case.check(worst(canvas.crop(box), image) <= 1, 'its pixels')
