@@ -51,12 +51,13 @@ def build(
 ) -> None:
     """Build, audit, smoke-test and publish wheels: invoke build --target pi3 --python 3.11"""
     from crosspi.cli import commands
+    from crosspi.cli.options import Options
 
-    commands.build(
+    commands.build(Options(
         target or (), python or (), recipe or (),
         jobs=jobs, offline=offline, keep_going=keep_going, force=force, verbose=verbose,
         json=json, level=smoke,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 @task(
@@ -86,12 +87,14 @@ def matrix(
 ) -> None:
     """Build for all boards and all Pythons, and show what became of it: invoke matrix"""
     from crosspi.cli import commands
+    from crosspi.cli.options import Options
 
-    commands.matrix(
+    options = Options(
         target or (), python or (), recipe or (),
         jobs=jobs, offline=offline, keep_going=keep_going, force=force, verbose=verbose,
-        json=json, level=smoke, junit=junit,
+        json=json, level=smoke,
     )  # fmt: skip
+    commands.matrix(options, junit=junit)
 
 
 @task(
@@ -125,16 +128,12 @@ def smoke(
 ) -> None:
     """Run the smoke tests again: invoke smoke --target pi3 --python 3.11 --recipe numpy"""
     from crosspi.cli import commands
+    from crosspi.cli.options import Options
 
-    commands.smoke(
-        target or (),
-        python or (),
-        recipe or (),
-        level=level,
-        offline=offline,
-        verbose=verbose,
-        json=json,
-    )
+    commands.smoke(Options(
+        target or (), python or (), recipe or (),
+        level=level, offline=offline, verbose=verbose, json=json,
+    ))  # fmt: skip
 
 
 @task(
@@ -206,8 +205,9 @@ def plan(
 ) -> None:
     """Show what a build would run, and why: invoke plan --target pi3 --python 3.11"""
     from crosspi.cli import commands
+    from crosspi.cli.options import Options
 
-    commands.plan(target or (), python or (), recipe or (), force=force, json=json)
+    commands.plan(Options(target or (), python or (), recipe or (), force=force, json=json))
 
 
 @task(

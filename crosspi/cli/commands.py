@@ -5,12 +5,14 @@ from __future__ import annotations
 import json as json_module
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from crosspi import caches
 from crosspi import junit as xml
 from crosspi.boards import law_of, promises_for, toolchains_of
+from crosspi.cli.options import Options
 from crosspi.cli.session import session
 from crosspi.console import size
 from crosspi.containers.contents import Remembered
@@ -32,93 +34,75 @@ from crosspi.run import carried_out, withdraw_unproven
 from crosspi.trial import try_wheel
 from crosspi.work.plan import Step, pending
 
-LEVELS = ("default", "full")
+
+@contextmanager
+def _working(options: Options) -> Iterator[Project]:
+    """A session that reads and writes the caches, as its options say. Raises what they do."""
+    with session(
+        verbose=options.verbose, json=options.json, offline=options.offline, works=True
+    ) as project:
+        options.check()
+        project.jobs = options.jobs_or(project.jobs)
+        yield project
 
 
-def build(
-    target: Sequence[str],
-    python: Sequence[str],
-    recipe: Sequence[str],
-    *,
-    jobs: str,
-    offline: bool,
-    keep_going: bool,
-    force: bool,
-    verbose: bool,
-    json: bool,
-    level: str,
-) -> None:
+def build(options: Options) -> None:
     """Build, audit, smoke-test and publish."""
-    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
-        _check_level(level)
-        project.jobs = _jobs(jobs) or project.jobs
-        request = project.request(target, python, recipe)
-        result = build_wheels(project, request, force=force, keep_going=keep_going, level=level)
-        if json:
+    with _working(options) as project:
+        request = project.request(options.target, options.python, options.recipe)
+        result = build_wheels(
+            project,
+            request,
+            force=options.force,
+            keep_going=options.keep_going,
+            level=options.level,
+        )
+        if options.json:
             project.console.result(report.as_json(result))
         report.show(project.console, result, project.paths.dist)
         _raise_all(project, result.errors)
 
 
-def matrix(
-    target: Sequence[str],
-    python: Sequence[str],
-    recipe: Sequence[str],
-    *,
-    jobs: str,
-    offline: bool,
-    keep_going: bool,
-    force: bool,
-    verbose: bool,
-    json: bool,
-    level: str,
-    junit: str,
-) -> None:
+def matrix(options: Options, *, junit: str) -> None:
     """Build all boards × all Pythons × the default recipes, or what of them is selected."""
     from crosspi.reports import matrix as matrices
 
-    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
-        _check_level(level)
-        project.jobs = _jobs(jobs) or project.jobs
+    with _working(options) as project:
         if junit and not Path(junit).absolute().parent.is_dir():
             raise UsageError(
                 f"there is no folder for '{junit}'", where="--junit", fix="make the folder first"
             )
         request = project.request(
-            target or list(project.targets.toolchains),
-            python or list(project.targets.pythons),
-            recipe,
+            options.target or list(project.targets.toolchains),
+            options.python or list(project.targets.pythons),
+            options.recipe,
         )
         if all(project.refusal(package, cell) for package, cell in request.wanted):
             project.check(request)
             raise UsageError("no recipe is selected", fix="name some with --recipe")
-        result = matrices.run(project, request, force=force, keep_going=keep_going, level=level)
+        result = matrices.run(
+            project,
+            request,
+            force=options.force,
+            keep_going=options.keep_going,
+            level=options.level,
+        )
         if junit:
             write_text(Path(junit), xml.junit("matrix", matrices.cases(result)).decode())
-        if json:
+        if options.json:
             project.console.result(matrices.as_json(result))
         matrices.show(project.console, result)
         _raise_all(project, result.errors)
 
 
-def smoke(
-    target: Sequence[str],
-    python: Sequence[str],
-    recipe: Sequence[str],
-    *,
-    level: str,
-    offline: bool,
-    verbose: bool,
-    json: bool,
-) -> None:
+def smoke(options: Options) -> None:
     """Run only smoke tests again, and what they need."""
-    with session(verbose=verbose, json=json, offline=offline, works=True) as project:
-        _check_level(level)
-        request = project.request(target, python, recipe)
+    with _working(options) as project:
+        request = project.request(options.target, options.python, options.recipe)
         chosen: dict[str, ProductSteps] = {}
 
         def goals() -> list[Step]:
-            wheels = Graph(project, level=level).products(request)
+            wheels = Graph(project, level=options.level).products(request)
             asked = [w for w in wheels if w.recipe.name in request.packages]
             chosen.update((step.name, w) for w in asked for step in w.smokes)
             steps = [step for w in asked for step in w.smokes]
@@ -141,7 +125,7 @@ def smoke(
                 (outcome.step.subject, test["name"], test["outcome"], f"{test['seconds']:.2f} s")
                 for test in results["tests"]
             ]
-        if json:
+        if options.json:
             project.console.result(data)
         project.console.table("smoke tests", ("on", "test", "outcome", "time"), rows)
         for outcome in outcomes:
@@ -313,22 +297,15 @@ def list_everything(*, json: bool) -> None:
         )
 
 
-def plan(
-    target: Sequence[str],
-    python: Sequence[str],
-    recipe: Sequence[str],
-    *,
-    force: bool,
-    json: bool,
-) -> None:
+def plan(options: Options) -> None:
     """What would run, and why."""
-    with session(json=json) as project:
+    with session(json=options.json) as project:
         project.only_looks = True
-        request = project.request(target, python, recipe)
+        request = project.request(options.target, options.python, options.recipe)
         wheels = Graph(project).products(request)
         goals = [step for w in wheels for step in w.goals]
-        steps = pending(goals, project.store, force=force)
-        if json:
+        steps = pending(goals, project.store, force=options.force)
+        if options.json:
             project.console.result(
                 [{"step": s.step.name, "key": s.step.key, "reason": s.reason} for s in steps]
             )
@@ -444,21 +421,3 @@ def _raise_all(project: Project, errors: Sequence[CrosspiError]) -> None:
         project.console.error(error)
     if errors:
         raise errors[0]
-
-
-def _jobs(text: str) -> int:
-    """The number behind --jobs; 0 where there is none."""
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise UsageError(
-            f"'{text}' is not a number of compiles",
-            where="--jobs",
-            fix="give a number from 1 on, or leave it out: then all cores work",
-        )
-    return int(text)
-
-
-def _check_level(level: str) -> None:
-    if level not in LEVELS:
-        raise UsageError(f"there is no smoke level '{level}'", fix="known: " + ", ".join(LEVELS))

@@ -19,6 +19,7 @@ from crosspi import caches
 from crosspi.audit import Law, Report
 from crosspi.audit.findings import Certainty, Finding, finding
 from crosspi.cli import commands
+from crosspi.cli.options import Options
 from crosspi.cli.session import session
 from crosspi.containers.engine import Engine
 from crosspi.containers.job import Job
@@ -28,15 +29,6 @@ from crosspi.project import Project
 from crosspi.run import build
 
 PROJECT = Path(__file__).parents[2]
-BUILD: dict[str, Any] = {
-    "jobs": "",
-    "offline": False,
-    "keep_going": False,
-    "force": False,
-    "verbose": False,
-    "json": False,
-    "level": "default",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +81,7 @@ def test_a_build_that_is_not_understood(
     ends: Ends, target: str, python: str, recipe: str, options: dict[str, Any], words: str
 ) -> None:
     arguments = [[word] if word else [] for word in (target, python, recipe)]
-    code, text = ends(commands.build, *arguments, **{**BUILD, **options})
+    code, text = ends(commands.build, Options(*arguments, **options))
     assert code == 2
     assert words in text
 
@@ -233,10 +225,7 @@ def test_a_smoke_test_that_fails_again_withdraws_the_wheel(
             sys.exit(error.exit_code)
 
     monkeypatch.setattr(commands, "session", session)
-    code, text = ends(
-        commands.smoke, ["toy1"], ["3.11"], ["pack"],
-        level="default", offline=False, verbose=False, json=False,
-    )  # fmt: skip
+    code, text = ends(commands.smoke, Options(["toy1"], ["3.11"], ["pack"]))
     assert code == 10
     assert "1 of 1 smoke tests failed" in text
     (gone,) = listing(project.paths.dist).withdrawn
@@ -339,8 +328,9 @@ def test_what_works_with_the_cache_holds_it(name: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(commands, "session", session)
     function = getattr(commands, name)
+    values_of = {"bool": False, "Options": Options()}
     values: dict[str, Any] = {
-        key: False if kind.annotation == "bool" else ""
+        key: values_of.get(kind.annotation, "")
         for key, kind in inspect.signature(function).parameters.items()
     }
     with pytest.raises(ZeroDivisionError):
