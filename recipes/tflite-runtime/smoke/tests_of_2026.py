@@ -12,8 +12,9 @@ import os
 import warnings
 
 import numpy as np
-import tflite_runtime
 from tflite_runtime.interpreter import Interpreter, OpResolverType
+
+from comparing import NEWER
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models_2026")
 #: Of the largest number: kernels may round quantized numbers otherwise than the reference does.
@@ -71,7 +72,6 @@ with io.open(os.path.join(FOLDER, "expected.json"), encoding="utf-8") as _stream
     _EXPECTED = json.load(_stream)
 #: TensorFlow Lite 2.14 must say that it cannot run these, rather than answer nonsense.
 REFUSED_BY_2_14 = {"dense_dynamic_range": "FULLY_CONNECTED", "pad_bool": "PAD"}
-_NEW = tuple(int(part) for part in tflite_runtime.__version__.split(".")[:2]) > (2, 14)
 
 
 def _test(name):
@@ -79,7 +79,7 @@ def _test(name):
     path = os.path.join(FOLDER, name + ".tflite")
 
     def test(case):
-        if _NEW:
+        if NEWER:
             numbers, expected = flat(answers(path)), flat(wanted["answers"])
             if isinstance(expected[0], float):
                 scale = max(abs(number) for number in expected)
@@ -101,7 +101,7 @@ for _name in sorted(_EXPECTED["models"]):
 
 def test_the_name_of_today(case):
     """`from ai_edge_litert.interpreter import Interpreter` gives the same class, and no warning."""
-    if not _NEW:
+    if not NEWER:
         case.skip("since 2.21")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
