@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,8 @@ from crosspi.index.manifest import manifest
 from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
 from crosspi.steps.audit import REPORT, tools
-from crosspi.work.plan import Outcome, Step, closure, execute, explained, first_to_make
+from crosspi.work.execution import execute, explained
+from crosspi.work.plan import Outcome, Step, closure, first_to_make
 from crosspi.work.store import Entry, Store
 
 
@@ -58,7 +59,7 @@ def build(
     by_name: dict[str, Outcome] = {}
     published, errors = [], []
 
-    def run(goals: Sequence[Step], known: Sequence[Outcome] = ()) -> Iterator[Outcome]:
+    def run(goals: Sequence[Step], known: Sequence[Outcome] = ()) -> Generator[Outcome]:
         others = execute(
             goals,
             project.store,
@@ -66,21 +67,24 @@ def build(
             project.paths.logs,
             force=force,
             keep_going=keep_going,
+            jobs=project.jobs,
             known=known,
         )
-        for outcome in chain(known, others):
-            by_name[outcome.step.name] = outcome
-            if outcome.error is not None:
-                errors.append(outcome.error)
-                if outcome.step.name in proofs:
-                    withdraw_unproven(project, proofs[outcome.step.name], outcome.error)
-            yield outcome
+        # Whatever ends this ends what still runs, and at once.
+        with closing(others):
+            for outcome in chain(known, others):
+                by_name[outcome.step.name] = outcome
+                if outcome.error is not None:
+                    errors.append(outcome.error)
+                    if outcome.step.name in proofs:
+                        withdraw_unproven(project, proofs[outcome.step.name], outcome.error)
+                yield outcome
 
-    for outcome in run(_goals(products), first):
+    def published_if_proven(outcome: Outcome) -> None:
         steps = published_by.get(outcome.step.name)
         done = [by_name.get(step.name) for step in steps.goals] if steps else []
         if steps is None or any(goal is None or goal.entry is None for goal in done):
-            continue
+            return
         try:
             steps, packed = _with_number(project, graph, steps)
             if steps.product.name not in by_name:  # it has a number, and wants proofs of its own
@@ -95,6 +99,10 @@ def build(
         except Exception as error:
             name = f"publish-{steps.product.subject}"
             errors.append(explained(name, error, project.paths.logs / f"{name}.log"))
+
+    with closing(run(_goals(products), first)) as outcomes:
+        for outcome in outcomes:
+            published_if_proven(outcome)
     return Result(list(by_name.values()), published, errors, products)
 
 
@@ -115,6 +123,7 @@ def made_first(
             project.console,
             project.paths.logs,
             keep_going=keep_going,
+            jobs=project.jobs,
         )
     )
 
@@ -127,7 +136,14 @@ def carried_out(project: Project, goals: Callable[[], Sequence[Step]]) -> list[O
         goals: gives them, each time in a new graph.
     """
     first = made_first(project, goals)
-    others = execute(goals(), project.store, project.console, project.paths.logs, known=first)
+    others = execute(
+        goals(),
+        project.store,
+        project.console,
+        project.paths.logs,
+        jobs=project.jobs,
+        known=first,
+    )
     return [*first, *others]
 
 

@@ -22,7 +22,8 @@ from crosspi.data.targets import Cell, PackagedPython, Python, Toolchain
 from crosspi.errors import EmulatorError, UsageError
 from crosspi.graph import Graph
 from crosspi.project import Project
-from crosspi.work.plan import execute, pending
+from crosspi.work.execution import execute
+from crosspi.work.plan import pending
 
 _GUEST = Path(guests.__file__).parent / "trial.py"
 _MINUTES = 60

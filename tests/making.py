@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from crosspi.audit.findings import FileFacts, Report
 from crosspi.builders.context import BuildContext
+from crosspi.cancel import Cancel
 from crosspi.console import Console
 from crosspi.containers.build_machine import BuildMachine
 from crosspi.containers.engine import Engine, Line
@@ -306,7 +307,17 @@ class FakeEngine:
     packages: str = DPKG
     imported: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
-    def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
+    def run(
+        self,
+        job: Job,
+        *,
+        log: Path,
+        line: Line,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> int:
+        if cancel is not None:
+            cancel.check()
         self.jobs.append(job)
         self.timeouts.append(timeout)
         log.touch()

@@ -16,7 +16,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -32,9 +32,11 @@ from docker.errors import (
 )
 from docker.models.containers import Container
 
+from crosspi.cancel import Cancel
 from crosspi.containers.dockerfile import build_context, image_error
 from crosspi.containers.host import ROOTFUL, ROOTLESS, engine_addresses, maps_users
 from crosspi.containers.job import Job, creation
+from crosspi.containers.output import Line, follow
 from crosspi.containers.owners import Owner
 from crosspi.containers.users import readable
 from crosspi.errors import EngineError, HostError, engine_full, tells_disk_full
@@ -44,7 +46,6 @@ from crosspi.sources.unpack import unpack
 LABEL = "crosspi.owner"
 #: How long a container of an owner that nobody can see stays when it does not run.
 FORGOTTEN = timedelta(days=1)
-Line = Callable[[str], None]
 
 
 class Engine:
@@ -216,7 +217,15 @@ class Engine:
                     raise image_error(tag, context, said, log)
         self.tag(image, tag)
 
-    def run(self, job: Job, *, log: Path, line: Line, timeout: float | None = None) -> int:
+    def run(
+        self,
+        job: Job,
+        *,
+        log: Path,
+        line: Line,
+        timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> int:
         """Run a job to its end.
 
         Args:
@@ -224,17 +233,19 @@ class Engine:
             log: the file for everything that it prints.
             line: called with each line.
             timeout: seconds after which it is killed.
+            cancel: kills it when the run is ended from outside.
 
         Returns:
             The exit code of its command; 128 + n where signal n ended it.
 
         Raises:
             EngineError: the engine refused, or died meanwhile.
-            TimeoutError: it was killed.
+            TimeoutError: it was killed for its time.
+            Interrupted: it was killed by `cancel`.
         """
         with contextlib.ExitStack() as stack:
             container = self._create(job, stack)
-            return self._watch(container, log, line, timeout)
+            return self._watch(container, log, line, timeout, cancel or Cancel())
 
     def _create(
         self, job: Job, stack: contextlib.ExitStack, *, terminal: bool | None = None
@@ -259,22 +270,28 @@ class Engine:
         stack.callback(_remove, container)
         return container
 
-    def _watch(self, container: Container, log: Path, line: Line, timeout: float | None) -> int:
+    def _watch(
+        self, container: Container, log: Path, line: Line, timeout: float | None, cancel: Cancel
+    ) -> int:
         late = threading.Event()
 
         def kill() -> None:
-            late.set()
             with contextlib.suppress(DockerException, requests.exceptions.RequestException):
                 container.kill()
 
-        timer = threading.Timer(timeout, kill) if timeout else None
+        def kill_late() -> None:
+            late.set()
+            kill()
+
+        timer = threading.Timer(timeout, kill_late) if timeout else None
         try:
             with _engine_errors():
                 container.start()
                 if timer:
                     timer.start()
-                _follow(container, log, line)
-                code = int(container.wait()["StatusCode"])
+                with cancel.waking(kill):
+                    follow(container, log, line)
+                    code = int(container.wait()["StatusCode"])
         finally:
             if timer:
                 timer.cancel()
@@ -451,25 +468,6 @@ def _engine_errors() -> Iterator[None]:
 def _short(error: Exception) -> str:
     explanation = getattr(error, "explanation", None)
     return str(explanation or error).strip().splitlines()[0][:300]
-
-
-def _follow(container: Container, log: Path, line: Line) -> None:
-    """Copy a running container's output to the log, and line by line to the caller."""
-    rest = b""
-    with log.open("ab") as out:
-        for chunk in container.logs(stream=True, follow=True):
-            out.write(chunk)
-            out.flush()
-            *lines, rest = (rest + chunk).split(b"\n")
-            for part in lines:
-                _show(part, line)
-    _show(rest, line)
-
-
-def _show(part: bytes, line: Line) -> None:
-    text = part.decode("utf-8", "replace").rstrip("\r")
-    if text.strip():
-        line(text)
 
 
 def _remove(container: Container) -> None:

@@ -108,7 +108,7 @@ def run_on_board(
         work.line(text)
 
     try:
-        code = engine.run(job, log=work.log, line=line, timeout=60 * minutes)
+        code = engine.run(job, log=work.log, line=line, timeout=60 * minutes, cancel=work.cancel)
     except TimeoutError as error:
         check_tree(work.out, left_by="the smoke test")
         raise SmokeError(

@@ -161,17 +161,18 @@ class Store:
 
         Args:
             kind, subject, key: the step.
-            waiting: called once if another process holds it.
+            waiting: called every second while another process holds it; it may raise.
         """
         make_cache(self.root)
         folder = self.root / "locks"
         folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{kind}-{subject}-{key[:KEY_DIGITS]}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            lock.acquire()
+        while True:
+            try:
+                lock.acquire(timeout=1)
+                break
+            except Timeout:
+                waiting()
         try:
             yield
         finally:

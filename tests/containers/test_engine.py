@@ -24,11 +24,19 @@ from docker.errors import (
     NotFound,
 )
 
+from crosspi.cancel import Cancel
 from crosspi.containers.engine import LABEL, Engine
 from crosspi.containers.job import Job, Mount
 from crosspi.containers.owners import Owner
 from crosspi.containers.users import container_user
-from crosspi.errors import ArchiveError, BuildError, DiskFullError, EngineError, HostError
+from crosspi.errors import (
+    ArchiveError,
+    BuildError,
+    DiskFullError,
+    EngineError,
+    HostError,
+    Interrupted,
+)
 
 
 class FakeContainer:
@@ -296,6 +304,25 @@ def test_a_job_that_is_too_long_is_killed(tmp_path: Path) -> None:
         )
     assert container.killed == 1
     assert container.removed == 1
+
+
+def test_a_job_is_killed_when_the_run_is_ended_from_outside(tmp_path: Path) -> None:
+    cancel = Cancel()
+
+    class Slow(FakeContainer):
+        """Ends only when it is killed."""
+
+        def wait(self) -> dict[str, int]:
+            cancel.set()
+            assert self.dead.wait(60)
+            return {"StatusCode": 137}
+
+    container = Slow([b"line\n"])
+    with pytest.raises(Interrupted):
+        engine(FakeClient(container)).run(
+            Job("i", ["x"]), log=tmp_path / "log", line=lambda _: None, cancel=cancel
+        )
+    assert (container.killed, container.removed) == (1, 1)
 
 
 # --- what is left behind --------------------------------------------------------------------------

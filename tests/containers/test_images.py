@@ -15,7 +15,8 @@ from crosspi.data.part import ROOT
 from crosspi.data.source import Source
 from crosspi.errors import DataError, EngineError, HostError
 from crosspi.steps.image import image_step, root_image, tools_image
-from crosspi.work.plan import Outcome, State, Workspace, execute, pending
+from crosspi.work.execution import execute
+from crosspi.work.plan import Outcome, State, Workspace, pending
 from crosspi.work.store import Store
 
 

@@ -22,7 +22,8 @@ from crosspi.containers.owners import Owner
 from crosspi.paths import Paths
 from crosspi.project import Project
 from crosspi.steps.image import image_step
-from crosspi.work.plan import State, execute, pending
+from crosspi.work.execution import execute
+from crosspi.work.plan import State, pending
 
 pytestmark = pytest.mark.e2e
 

@@ -19,7 +19,7 @@ from crosspi.graph import Graph
 from crosspi.index.pages import write_index
 from crosspi.paths import Paths
 from crosspi.project import Project
-from crosspi.work.plan import execute
+from crosspi.work.execution import execute
 
 pytestmark = pytest.mark.e2e
 

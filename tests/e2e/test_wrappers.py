@@ -15,7 +15,7 @@ from crosspi.graph import Graph
 from crosspi.paths import Paths
 from crosspi.project import Project
 from crosspi.steps.toolchain import toolchain_script
-from crosspi.work.plan import execute
+from crosspi.work.execution import execute
 
 pytestmark = pytest.mark.e2e
 
