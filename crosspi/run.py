@@ -16,7 +16,8 @@ from crosspi.graph import Graph, ProductSteps
 from crosspi.index.manifest import manifest
 from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
-from crosspi.steps.audit import REPORT, tools
+from crosspi.steps.audit import REPORT
+from crosspi.steps.audit_tools import tools
 from crosspi.work.execution import execute, explained
 from crosspi.work.plan import Outcome, Step, closure, first_to_make
 from crosspi.work.store import Entry, Store

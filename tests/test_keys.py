@@ -21,6 +21,7 @@ from projects import ask, project_at
 import crosspi
 from crosspi import digests
 from crosspi.graph import Graph
+from crosspi.steps import audit, audit_tools
 from crosspi.work.plan import Step, closure
 
 CODE = Path(crosspi.__file__).parent
@@ -41,7 +42,8 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("crosspi.") and hasattr(module, "digest_files"):
             monkeypatch.setattr(module, "digest_files", digest)
     monkeypatch.setattr("crosspi.containers.rooms._DIGITS", 200)
-    monkeypatch.setattr("crosspi.steps.audit.version", lambda _name: "VERSION")
+    monkeypatch.setattr(audit, "tools", audit_tools.tools.__wrapped__)  # remembers others' versions
+    monkeypatch.setattr("crosspi.steps.audit_tools.version", lambda _name: "VERSION")
     monkeypatch.setattr("crosspi.steps.wheel.__version__", "VERSION")
 
 

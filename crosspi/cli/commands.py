@@ -139,7 +139,7 @@ def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
     """Audit any wheel; with `run`, try its programs and modules on the emulated boards too."""
     from crosspi.audit import Verdict, audit_wheel
     from crosspi.audit.trials import decide
-    from crosspi.steps.audit import memory
+    from crosspi.steps.audit_tools import memory
 
     with session(json=json) as project:
         path = Path(wheel)

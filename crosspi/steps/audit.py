@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import sys
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import crosspi.audit
+from crosspi.audit.findings import Report
+from crosspi.audit.law import Law, Promises
 from crosspi.data.part import ROOT, Part
 from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Cell, Slot, Toolchain
@@ -20,56 +16,52 @@ from crosspi.files import file_sha256
 from crosspi.places import BUILD_PATHS
 from crosspi.prefixes import archive_in
 from crosspi.sources.unpack import unpack
+from crosspi.steps.audit_tools import AUDIT, code, memory, tools
 from crosspi.wheels import promises_of, wheel_in
 from crosspi.work.plan import Step, Workspace
 
-if TYPE_CHECKING:
-    from crosspi.audit.memory import Memory
-
 REPORT = "audit.json"
-_AUDIT = Path(crosspi.audit.__file__).parent
 
 
-def tools() -> str:
-    """The versions of the libraries that an audit's verdict rests on: all that its code imports."""
-    return ", ".join(f"{name} {version(name)}" for name in distributions())
-
-
-@cache
-def distributions() -> list[str]:
-    """Whose those libraries are: what is imported as yaml is PyYAML's."""
-    owners = packages_distributions()
-    return sorted({owner for module in libraries() for owner in owners.get(module, [module])})
-
-
-@cache
-def libraries() -> list[str]:
-    """What the audit's modules import that is neither Python's own nor crosspi's."""
-    found: set[str] = set()
-    for path in _AUDIT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found.update(alias.name.split(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module.split(".")[0])
-    return sorted(found - sys.stdlib_module_names - {"crosspi"})
-
-
-def code() -> str:
-    """The digest of the audit's code."""
-    return digest_files(_AUDIT, Path(__file__))
-
-
-def memory(folder: Path, *, fresh: bool = False) -> Memory:
-    """What the audit, as it is now, found in single files.
+def _judged(
+    report: Report, name: str, owner: str, work: Workspace, *, empty: AuditError | None = None
+) -> None:
+    """Keep a report, as JSON and in the log.
 
     Args:
-        folder: where that is kept.
-        fresh: only remember: what was found before does not count.
-    """
-    from crosspi.audit.memory import Memory
+        report: what was found.
+        name: in what.
+        owner: whose law that was held to.
+        work: where it is kept.
+        empty: what it means that there was nothing to audit.
 
-    return Memory(folder, digest({"code": code(), "tools": tools()}), fresh=fresh)
+    Raises:
+        AuditError: it breaks that law, or is empty.
+    """
+    (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
+    work.log.write_text(report.to_text(), encoding="utf-8")
+    work.notes.update(files=len(report.files), errors=len(report.errors))
+    if empty and not report.files:
+        raise empty
+    if not report.ok:
+        raise AuditError(
+            f"{name} breaks the law of {owner}",
+            where=f"the whole report: {work.log}",
+            why="\n".join(f"{f.file}: {f.code}: {f.message}" for f in report.errors[:20]),
+            fix="the findings in the report name the way out, each its own",
+        )
+    work.line(f"{name}: nothing found")
+
+
+def _inputs(law: Law, promises: Promises | None = None) -> dict[str, str]:
+    """What goes into the key of every audit, beside what is audited."""
+    return {
+        "law": digest(law.model_dump()),
+        **({"promises": digest(promises.model_dump())} if promises else {}),
+        "code": code(),
+        "tools": tools(),
+        "build paths": digest(BUILD_PATHS),
+    }
 
 
 def audit_step(recipe: Recipe, cell: Cell, wheel: Step, audits: Path | None = None) -> Step:
@@ -89,25 +81,9 @@ def audit_step(recipe: Recipe, cell: Cell, wheel: Step, audits: Path | None = No
         path = wheel_in(work.results[wheel.name])
         known = memory(audits, fresh=work.forced) if audits else None
         report = audit_wheel(path, law, promises, BUILD_PATHS, own=True, memory=known)
-        (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
-        work.log.write_text(report.to_text(), encoding="utf-8")
-        if not report.ok:
-            raise AuditError(
-                f"{path.name} breaks the law of {cell.identifier}",
-                where=f"the whole report: {work.log}",
-                why=report.to_text(),
-                fix="the findings name the way out, each its own",
-            )
-        work.line(f"{path.name}: nothing found")
+        _judged(report, path.name, cell.identifier, work)
 
-    inputs = {
-        "law": digest(law.model_dump()),
-        "promises": digest(promises.model_dump()),
-        "code": code(),
-        "tools": tools(),
-        "build paths": digest(BUILD_PATHS),
-    }
-    return Step("audit", wheel.subject, inputs, (wheel,), act)
+    return Step("audit", wheel.subject, _inputs(law, promises), (wheel,), act)
 
 
 def prefix_audit_step(
@@ -135,32 +111,14 @@ def prefix_audit_step(
             subject=name,
             sha256=file,
         )
-        (work.out / REPORT).write_text(report.to_json(), encoding="utf-8")
-        work.log.write_text(report.to_text(), encoding="utf-8")
-        work.notes.update(files=len(report.files), errors=len(report.errors))
-        if not report.files:
-            raise AuditError(
-                f"{name} holds no machine code",
-                where=str(recipe.folder / "recipe.yaml"),
-                fix="see the log of its build: it may have been installed elsewhere",
-            )
-        if not report.ok:
-            raise AuditError(
-                f"{name} breaks the law of {slot.identifier}",
-                where=f"the whole report: {work.log}",
-                why=report.to_text(),
-                fix="the findings name the way out, each its own",
-            )
-        work.line(f"{name}: nothing found")
+        empty = AuditError(
+            f"{name} holds no machine code",
+            where=str(recipe.folder / "recipe.yaml"),
+            fix="see the log of its build: it may have been installed elsewhere",
+        )
+        _judged(report, name, slot.identifier, work, empty=empty)
 
-    inputs = {
-        "law": digest(law.model_dump()),
-        "promises": digest(promises.model_dump()),
-        "code": code(),
-        "tools": tools(),
-        "build paths": digest(BUILD_PATHS),
-    }
-    return Step("audit", product.subject, inputs, (product,), act)
+    return Step("audit", product.subject, _inputs(law, promises), (product,), act)
 
 
 def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
@@ -182,28 +140,13 @@ def part_audit_step(part: Part, built: Step, toolchain: Toolchain) -> Step:
             )
         root = work.results[built.name] / ROOT
         report = audit_tree(root, law, build_paths=BUILD_PATHS, own=ours)
-        (work.out / "audit.json").write_text(report.to_json(), encoding="utf-8")
-        work.log.write_text(report.to_text(), encoding="utf-8")
-        work.notes.update(files=len(report.files), errors=len(report.errors))
-        if not report.files:
-            raise AuditError(
-                f"the part {part.name} holds no ELF file: nothing was audited",
-                where=str(part.folder / part.data.script),
-                fix="see the part's log: its script may have installed elsewhere",
-            )
-        if not report.ok:
-            raise AuditError(
-                f"the part {part.name} breaks the law of {toolchain.name}",
-                where=f"the whole report: {work.log}",
-                why="\n".join(f"{f.file}: {f.code}: {f.message}" for f in report.errors[:20]),
-                fix="the findings in the report name the way out, each its own",
-            )
+        empty = AuditError(
+            f"the part {part.name} holds no ELF file: nothing was audited",
+            where=str(part.folder / part.data.script),
+            fix="see the part's log: its script may have installed elsewhere",
+        )
+        _judged(report, f"the part {part.name}", toolchain.name, work, empty=empty)
 
-    inputs = {
-        "law": digest(law.model_dump()),
-        "held to": part.data.audit,
-        "code": digest_files(_AUDIT),
-        "tools": tools(),
-        "build paths": digest(BUILD_PATHS),
-    }
+    # Of the code only the audit's own: a root takes minutes, and of this module it uses little.
+    inputs = {**_inputs(law), "held to": part.data.audit, "code": digest_files(AUDIT)}
     return Step("audit", f"{part.name}-{toolchain.name}", inputs, (built,), act)

@@ -17,7 +17,7 @@ from crosspi.audit.code import scan as scan_module
 from crosspi.audit.findings import Report
 from crosspi.audit.memory import Memory
 from crosspi.caches import is_ours
-from crosspi.steps import audit as step
+from crosspi.steps import audit_tools as step
 
 CODE, OTHER = "c0de" * 16, "07e4" * 16
 PROMISES = Promises.model_validate({"dispatched": [{"why": "asked", "classes": ["v8"]}]})

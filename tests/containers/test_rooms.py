@@ -114,15 +114,8 @@ def test_the_emulator_is_known(checkout: Path) -> None:
 
 def test_the_audits_libraries_are_known(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys(project_at(checkout))
-    monkeypatch.setattr(auditing, "version", lambda name: f"another {name}")
+    monkeypatch.setattr(auditing, "tools", lambda: "others")
     assert changed(before, keys(project_at(checkout))) == {"audit"}
-
-
-def test_every_library_that_the_audit_sees_with_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "capstone" in auditing.libraries()
-    assert not {"crosspi", "json", "__future__"} & set(auditing.libraries())
-    monkeypatch.setattr(auditing, "version", lambda _name: "1")
-    assert "capstone 1" in auditing.tools().split(", ")
 
 
 def test_a_plan_says_what_of_the_room_changed(
