@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 #: Whose the libraries are that the audit's modules import: said, since to find it out takes longer
 #: than a build with nothing to do. `tests/steps/test_audit_tools.py` holds it against the imports.
-LIBRARIES = "PyYAML capstone numpy packaging pydantic".split()
+LIBRARIES = "PyYAML, capstone, numpy, packaging, pydantic"
 AUDIT = Path(crosspi.audit.__file__).parent
 
 
 @cache
 def tools() -> str:
     """The versions of those libraries."""
-    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES.split(", "))
 
 
 def code() -> str:
