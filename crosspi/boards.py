@@ -7,12 +7,11 @@ from pathlib import Path
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from pydantic import ValidationError
 
 from crosspi.audit.law import Law, Promises
 from crosspi.data.targets import Targets, Toolchain
-from crosspi.errors import NotAWheelError, StoreError, UsageError
-from crosspi.index.manifest import manifest_of, published_manifest
+from crosspi.errors import NotAWheelError, UsageError
+from crosspi.index.manifest import published_manifest
 
 
 def toolchains_of(wheel: Path, targets: Targets) -> tuple[Toolchain, ...]:
@@ -72,17 +71,10 @@ def promises_for(wheel: Path, dist: Path) -> Promises | None:
     Raises:
         StoreError: the manifest is damaged.
     """
-    if wheel.absolute().parent.resolve() != dist.resolve() or not published_manifest(wheel):
+    if wheel.absolute().parent.resolve() != dist.resolve():
         return None
-    try:
-        return Promises.model_validate(published_manifest(wheel).get("promises", {}))
-    except ValidationError as error:
-        raise StoreError(
-            f"the manifest of {wheel.name} does not say what its recipe promised",
-            where=str(manifest_of(wheel)),
-            why="; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()),
-            fix="it was changed, or is of another version of crosspi: build the wheel again",
-        ) from error
+    manifest = published_manifest(wheel)
+    return manifest.promises if manifest else None
 
 
 def _tags(wheel: Path) -> frozenset[Tag]:

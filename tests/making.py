@@ -23,6 +23,7 @@ from crosspi.containers.job import Job
 from crosspi.data.recipe import Package, Recipe
 from crosspi.data.targets import Cell, Targets
 from crosspi.guests import run_commands
+from crosspi.index.manifest import Manifest
 from crosspi.sources.cache import SourceCache
 from crosspi.work.plan import Step, Workspace
 
@@ -461,3 +462,39 @@ def tiny_wheel(
             archive.writestr(member, text)
         archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
     return path
+
+
+def a_manifest(file: Path, **changes: object) -> Manifest:
+    """A published file's manifest, but for the changes."""
+    toolchain = {
+        "name": "toy",
+        "boards": ["toy1", "toy2"],
+        "emulated": [{"name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated"}],
+        "target": "arm-toy",
+        "glibc": "2.28",
+        "cpu": "toy_cpu",
+        "clang_cpu": "toy-cpu",
+        "flags": [],
+        "link_flags": [],
+    }
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    plain = {
+        "wheel": file.name,
+        "sha256": digest,
+        "size": file.stat().st_size,
+        "packed": digest,
+        "recipe": "pack",
+        "version": "1.0",
+        "licence": "MIT",
+        "proof": {"wheel": "k"},
+        "proven": "2026-01-02T10:00:00+00:00",
+        "build_identifier": "cp311-toy",
+        "promises": {},
+        "python": "3.11",
+        "toolchain": toolchain,
+        "sources": {},
+        "steps": {},
+        "made_with": {"images": {}, "emulator": "qemu", "audit": "capstone 5"},
+        "crosspi": "0",
+    }
+    return Manifest.model_validate({**plain, **changes})

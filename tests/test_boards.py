@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
-from making import tiny_wheel
+from making import a_manifest, tiny_wheel
 
 from crosspi.boards import law_of, promises_for, toolchains_of
 from crosspi.data.targets import Targets
 from crosspi.errors import NotAWheelError, StoreError, UsageError
+from crosspi.index.manifest import manifest_of
 
 TARGETS = Targets.load(Path(__file__).parents[1] / "toolchains")
 
@@ -63,9 +63,8 @@ def test_the_law_of_a_name_that_is_none() -> None:
 
 def with_manifest(folder: Path, promises: object) -> Path:
     wheel = tiny_wheel(folder)
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    manifest = {"sha256": sha256, "promises": promises}
-    wheel.with_name(wheel.name + ".json").write_text(json.dumps(manifest))
+    plain = {**json.loads(a_manifest(wheel).to_json()), "promises": promises}
+    manifest_of(wheel).write_text(json.dumps(plain))
     return wheel
 
 

@@ -286,7 +286,7 @@ def test_the_steps_key_knows_the_metadata(
 def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Cell) -> None:
     wheel = make(tmp_path, recipe, cell)
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    text = manifest(
+    record = manifest(
         recipe,
         cell,
         wheel,
@@ -294,10 +294,11 @@ def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Ce
         {"wheel": "key"},
         noon,
         {"step x": {"wall": 1}},
-        {"emulator": "qemu"},
+        {"images": {}, "emulator": "qemu", "audit": "capstone 5"},
     )
-    data = json.loads(text)
-    assert data["proven"] == "2026-01-02T12:00:00+00:00"
+    data = json.loads(record.to_json())
+    assert record.proven == noon
+    assert data["schema"] == 1
     assert data["sha256"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert data["build_identifier"] == "cp311-toy"
     assert set(data["sources"]) == {"main", "extra"}
@@ -306,4 +307,4 @@ def test_the_manifest_says_what_went_in(tmp_path: Path, recipe: Recipe, cell: Ce
         {"name": "toy1", "plays": "Toy 1", "cpu": "toy-emulated", "midr": "", "note": ""}
     ]
     assert data["steps"] == {"step x": {"wall": 1}}
-    assert data["made_with"] == {"emulator": "qemu"}
+    assert data["made_with"]["emulator"] == "qemu"

@@ -23,7 +23,6 @@ from crosspi.data.targets import split_words
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
 from crosspi.files import write_text
 from crosspi.graph import Graph, ProductSteps
-from crosspi.index.manifest import published_manifest
 from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
 from crosspi.project import Project
@@ -216,10 +215,10 @@ def list_everything(*, json: bool) -> None:
         states = {
             **dict.fromkeys((*found.wheels, *found.archives), ""),
             **{path: f"withdrawn: {why}" for path, why in found.withdrawn.items()},
-            **dict.fromkeys(found.strangers, "not listed: not the file of its manifest, or none"),
+            **{path: f"not listed: {why}" for path, why in found.strangers.items()},
         }
         built = sorted(states)
-        records = [published_manifest(path) for path in found.wheels]
+        records = [found.manifests[path] for path in found.wheels]
         if json:
             project.console.result(
                 {
@@ -290,7 +289,7 @@ def list_everything(*, json: bool) -> None:
                     p.name,
                     size(p.stat().st_size),
                     states[p],
-                    ", ".join(proven_on(published_manifest(p))),
+                    ", ".join(proven_on(found.manifests[p])) if p in found.manifests else "",
                 )
                 for p in built
             ],

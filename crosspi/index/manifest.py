@@ -2,19 +2,106 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from crosspi import __version__
+from crosspi.audit.law import Promises
 from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Cell, Slot
+from crosspi.errors import StoreError
 from crosspi.files import file_sha256
 from crosspi.index.numbers import is_archive
 from crosspi.wheels import promises_of
+
+#: Counted up where a field gets another meaning, or goes; what reads manifests knows older ones.
+SCHEMA = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class EmulatedRecord(_Record):
+    """A board as qemu played it."""
+
+    name: str
+    plays: str
+    cpu: str
+    midr: str = ""
+    note: str = ""
+
+
+class ToolchainRecord(_Record):
+    """For which boards, and how the compiler was called."""
+
+    name: str
+    boards: tuple[str, ...]
+    emulated: tuple[EmulatedRecord, ...]
+    target: str
+    glibc: str
+    cpu: str
+    clang_cpu: str
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+
+
+class ImageRecord(_Record):
+    """An image that something was done in."""
+
+    id: str
+    digest: str
+    packages: tuple[str, ...] = Field(description="Debian's: name, version, architecture")
+
+
+class MadeWith(_Record):
+    """What of a machine and its images no data pins."""
+
+    images: dict[str, ImageRecord]
+    emulator: str
+    audit: str = Field(description="the versions of the libraries that the audit rests on")
+
+
+class Manifest(_Record):
+    """What is published beside a wheel or an archive."""
+
+    version_of_schema: Literal[1] = Field(1, alias="schema")
+    wheel: str | None = Field(None, description="the file's name, of a wheel")
+    archive: str | None = Field(None, description="the file's name, of an archive")
+    sha256: str
+    size: int = Field(description="bytes")
+    packed: str = Field(description="the sha256 of the same file without a build number")
+    recipe: str
+    version: str
+    licence: str
+    proof: dict[str, str] = Field(description="the keys of the steps that made and proved it")
+    proven: AwareDatetime = Field(description="when the last of its smoke tests passed")
+    build_identifier: str
+    promises: Promises
+    python: str | None = None
+    toolchain: ToolchainRecord
+    sources: dict[str, str]
+    steps: dict[str, JsonValue] = Field(description="what each step cost and found")
+    made_with: MadeWith
+    crosspi: str
+    withdrawn: str = Field("", description="why its proof no longer holds")
+
+    def to_json(self) -> str:
+        """As it is published."""
+        plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if not self.withdrawn:
+            del plain["withdrawn"]
+        return json.dumps(plain, indent=1, sort_keys=True) + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema of a manifest (kept in `docs/manifest.schema.json`)."""
+    return json.dumps(Manifest.model_json_schema(by_alias=True), indent=1) + "\n"
 
 
 def manifest(
@@ -26,8 +113,8 @@ def manifest(
     proven: datetime,
     steps: Mapping[str, Mapping[str, object]],
     made_with: Mapping[str, object],
-) -> str:
-    """The JSON that is published beside a wheel: what went in, what was found, what it cost.
+) -> Manifest:
+    """What is published beside a wheel: what went in, what was found, what it cost.
 
     Args:
         recipe, cell, wheel: what it is about; the file may be an archive.
@@ -38,46 +125,45 @@ def manifest(
         made_with: what of this machine and its images no data pins.
     """
     toolchain = cell.toolchain.data
-    return (
-        json.dumps(
-            {
-                "archive" if is_archive(wheel.name) else "wheel": wheel.name,
-                "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
-                "size": wheel.stat().st_size,
-                "packed": packed,
-                "recipe": recipe.name,
-                "version": recipe.data.version,
-                "licence": recipe.data.licence,
-                "proof": proof,
-                "proven": proven.isoformat(),
-                "build_identifier": cell.identifier,
-                "promises": promises_of(recipe, cell).model_dump(mode="json"),
-                **({"python": cell.python.version} if isinstance(cell, Cell) else {}),
-                "toolchain": {
-                    "name": cell.toolchain.name,
-                    "boards": sorted(toolchain.boards),
-                    **toolchain.compiler.model_dump(exclude={"march", "drop"}),
-                    "emulated": [b.model_dump(exclude={"cpuinfo"}) for b in toolchain.emulated],
-                },
-                "sources": {
-                    name: source.tree or source.file
-                    for name, source in sorted(recipe.data.sources.items())
-                },
-                "steps": steps,
-                "made_with": made_with,
-                "crosspi": __version__,
+    return Manifest.model_validate(
+        {
+            "archive" if is_archive(wheel.name) else "wheel": wheel.name,
+            "sha256": file_sha256(wheel),
+            "size": wheel.stat().st_size,
+            "packed": packed,
+            "recipe": recipe.name,
+            "version": recipe.data.version,
+            "licence": recipe.data.licence,
+            "proof": proof,
+            "proven": proven,
+            "build_identifier": cell.identifier,
+            "promises": promises_of(recipe, cell),
+            "python": cell.python.version if isinstance(cell, Cell) else None,
+            "toolchain": {
+                "name": cell.toolchain.name,
+                "boards": sorted(toolchain.boards),
+                **toolchain.compiler.model_dump(exclude={"march", "drop"}),
+                "emulated": [b.model_dump(exclude={"cpuinfo"}) for b in toolchain.emulated],
             },
-            indent=1,
-            sort_keys=True,
-        )
-        + "\n"
+            "sources": {
+                name: source.tree or source.file
+                for name, source in sorted(recipe.data.sources.items())
+            },
+            "steps": steps,
+            "made_with": made_with,
+            "crosspi": __version__,
+        }
     )
 
 
-def published_manifest(wheel: Path) -> Mapping[str, Any]:
-    """The manifest beside a wheel, if it is about exactly this file; else nothing."""
+def published_manifest(wheel: Path) -> Manifest | None:
+    """The manifest beside a wheel, if it is about exactly this file.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     manifest = read_manifest(wheel)
-    return manifest if manifest and manifest.get("sha256") == file_sha256(wheel) else {}
+    return manifest if manifest and manifest.sha256 == file_sha256(wheel) else None
 
 
 def manifest_of(wheel: Path) -> Path:
@@ -85,10 +171,38 @@ def manifest_of(wheel: Path) -> Path:
     return wheel.with_name(wheel.name + ".json")
 
 
-def read_manifest(wheel: Path) -> Mapping[str, Any]:
-    """What stands in the manifest beside a wheel; nothing where there is none."""
+def read_manifest(wheel: Path) -> Manifest | None:
+    """What stands in the manifest beside a wheel; None where there is none.
+
+    Raises:
+        StoreError: it cannot be read, is damaged, or of a newer crosspi.
+    """
+    path = manifest_of(wheel)
     try:
-        manifest = json.loads(manifest_of(wheel).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
+        plain: Any = json.loads(path.read_bytes())
+        newer = isinstance(plain, dict) and int(plain.get("schema", SCHEMA)) > SCHEMA
+        if newer:
+            raise StoreError(
+                f"the manifest of {wheel.name} is of a newer crosspi",
+                where=str(path),
+                why=f"it has schema {plain['schema']}, and this crosspi knows {SCHEMA}",
+                fix="use that crosspi, or another folder for what this one builds",
+            )
+        return Manifest.model_validate(plain)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(
+            f"the manifest of {wheel.name} is damaged",
+            where=str(path),
+            why=_first_fault(error),
+            fix="it was changed or cut off: remove it and build again; the build writes it anew",
+        ) from error
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors()[:5]
+        )
+    return str(error)

@@ -75,7 +75,8 @@ def _link(wheel: Path, newest: Path) -> str:
 
 
 def _sha256(file: Path) -> str:
-    return str(read_manifest(file).get("sha256") or file_sha256(file))
+    manifest = read_manifest(file)
+    return manifest.sha256 if manifest else file_sha256(file)
 
 
 def _requires_python(wheel: Path) -> str:

@@ -8,7 +8,6 @@ that says that its proof no longer holds, is not on a page.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,12 +19,9 @@ from filelock import FileLock
 
 from crosspi.errors import AuditError, SmokeError, StoreError
 from crosspi.files import file_sha256, write_text
-from crosspi.index.manifest import manifest_of, published_manifest, read_manifest
+from crosspi.index.manifest import Manifest, manifest_of, published_manifest, read_manifest
 from crosspi.index.numbers import ENDINGS, is_archive, number, without_number
 from crosspi.index.pages import links_to, write_archives, write_index
-
-#: The field of a manifest that says why its wheel's proof no longer holds.
-WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -35,16 +31,21 @@ class Listing:
     Attributes:
         wheels, archives: what is on the pages.
         withdrawn: what was, and why it is not any more, by path.
-        strangers: files that are not the ones that their manifest is about, or have none.
+        strangers: files that are not the ones that their manifest is about, or have none that can
+            be read, and why, by path.
+        manifests: of what is listed or withdrawn, by path.
     """
 
     wheels: Sequence[Path]
     archives: Sequence[Path]
     withdrawn: Mapping[Path, str]
-    strangers: Sequence[Path]
+    strangers: Mapping[Path, str]
+    manifests: Mapping[Path, Manifest]
 
 
-def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[str, Any]) -> Path:
+def publish(
+    dist: Path, wheel: Path, manifest: Manifest, audit: Any, smokes: Mapping[str, Any]
+) -> Path:
     """Put a wheel or archive into the published index, if its own audit and smoke tests passed.
 
     Killed at any moment it leaves the old index or the new one: the file comes first, then the
@@ -53,7 +54,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[
     Args:
         dist: the folder of published wheels.
         wheel: the file.
-        manifest: its manifest, as JSON text.
+        manifest: its manifest.
         audit: the report; it names the sha256 of the file that it is about.
         smokes: the results on each emulated board, by its name; they do likewise.
 
@@ -62,7 +63,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[
 
     Raises:
         AuditError, SmokeError: that report is missing, negative or about another file.
-        StoreError: the name is taken by other bytes.
+        StoreError: the name is taken by other bytes, or nobody can say: its manifest is damaged.
     """
     sha256 = file_sha256(wheel)
     if not isinstance(audit, Mapping) or audit.get("sha256") != sha256 or not audit.get("ok"):
@@ -89,7 +90,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[
     with _locked(dist):
         target = dist / wheel.name
         taken = read_manifest(target)
-        if taken and taken.get("sha256") != sha256:
+        if taken and taken.sha256 != sha256:
             raise StoreError(
                 f"{wheel.name} is published already, with other bytes",
                 where=str(target),
@@ -100,7 +101,7 @@ def publish(dist: Path, wheel: Path, manifest: str, audit: Any, smokes: Mapping[
             partial = dist / f".{wheel.name}.part"
             shutil.copyfile(wheel, partial)
             partial.rename(target)
-        write_text(manifest_of(target), manifest)
+        write_text(manifest_of(target), manifest.to_json())
         _write_pages(dist)
     return target
 
@@ -123,8 +124,8 @@ def withdraw(dist: Path, wheel: Path, why: str) -> Path | None:
         found = listing(dist)
         if path is None or path not in (*found.wheels, *found.archives):
             return None
-        text = json.dumps({**read_manifest(path), WITHDRAWN: why}, indent=1, sort_keys=True)
-        write_text(manifest_of(path), text + "\n")
+        record = found.manifests[path].model_copy(update={"withdrawn": why})
+        write_text(manifest_of(path), record.to_json())
         _write_pages(dist)
         return path
 
@@ -135,17 +136,27 @@ def listing(dist: Path) -> Listing:
     A file that was changed is known by its size here, and by its hash to whoever downloads it: the
     page names the hash of what was proven.
     """
-    listed, withdrawn, strangers = [], {}, []
+    listed: list[Path] = []
+    withdrawn: dict[Path, str] = {}
+    strangers: dict[Path, str] = {}
+    manifests: dict[Path, Manifest] = {}
     for wheel in sorted(path for ending in ENDINGS for path in dist.glob(f"*{ending}")):
-        manifest = read_manifest(wheel)
-        if not manifest.get("sha256") or manifest.get("size") != wheel.stat().st_size:
-            strangers.append(wheel)
-        elif why := manifest.get(WITHDRAWN):
-            withdrawn[wheel] = str(why)
+        try:
+            manifest = read_manifest(wheel)
+        except StoreError as error:
+            strangers[wheel] = f"{error.what}: {error.why}"
+            continue
+        if manifest is None or manifest.size != wheel.stat().st_size:
+            strangers[wheel] = "it is not the file of its manifest" if manifest else "no manifest"
+            continue
+        manifests[wheel] = manifest
+        if manifest.withdrawn:
+            withdrawn[wheel] = manifest.withdrawn
         else:
             listed.append(wheel)
     archives = [path for path in listed if is_archive(path.name)]
-    return Listing([p for p in listed if p not in archives], archives, withdrawn, strangers)
+    wheels = [path for path in listed if path not in archives]
+    return Listing(wheels, archives, withdrawn, strangers, manifests)
 
 
 def _write_pages(dist: Path) -> None:
@@ -159,7 +170,7 @@ def published_as(dist: Path, wheel: Path) -> Path | None:
     sha256 = file_sha256(wheel)
     for path in _builds(dist, wheel):
         manifest = read_manifest(path)
-        if sha256 in (manifest.get("sha256"), manifest.get("packed")):
+        if manifest and sha256 in (manifest.sha256, manifest.packed):
             return path
     return None
 
@@ -179,7 +190,10 @@ def is_published(dist: Path, wheel: Path, proof: Mapping[str, str]) -> bool:
         return False
     manifest = published_manifest(path)
     return (
-        manifest.get("proof") == proof and WITHDRAWN not in manifest and links_to(dist, path.name)
+        manifest is not None
+        and manifest.proof == proof
+        and not manifest.withdrawn
+        and links_to(dist, path.name)
     )
 
 

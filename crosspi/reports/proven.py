@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+
+from crosspi.index.manifest import Manifest
 
 
-def proven_on(record: Mapping[str, Any]) -> list[str]:
+def proven_on(record: Manifest) -> list[str]:
     """The emulated boards that a published wheel was tested on, from its manifest."""
-    return [board["name"] for board in record.get("toolchain", {}).get("emulated", ())]
+    return [board.name for board in record.toolchain.emulated]
 
 
-def last_proven(
-    python: str, toolchain: str, records: Sequence[Mapping[str, Any]]
-) -> dict[str, str]:
+def last_proven(python: str, toolchain: str, records: Iterable[Manifest]) -> dict[str, str]:
     """When the wheels of a cell last passed their smoke test, by package, from their manifests."""
     found: dict[str, str] = {}
     for record in records:
-        if record.get("python") != python or record["toolchain"]["name"] != toolchain:
-            continue
-        if when := record.get("proven"):
-            found[record["recipe"]] = max(when, found.get(record["recipe"], ""))
+        if (record.python, record.toolchain.name) == (python, toolchain):
+            when = record.proven.isoformat()
+            found[record.recipe] = max(when, found.get(record.recipe, ""))
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from making import host_path, tiny_wheel
+from making import a_manifest, host_path, tiny_wheel
 from projects import Board, ask, project_at
 
 from crosspi import caches
@@ -193,8 +193,8 @@ def test_the_list_says_what_is_not_in_the_index(
 ) -> None:
     dist = tmp_path / "dist"
     good = tiny_wheel(dist)
-    record = {"sha256": "0" * 64, "size": good.stat().st_size}
-    manifest_of(good).write_text(json.dumps({**record, "withdrawn": "its smoke test fails"}))
+    record = a_manifest(good, withdrawn="its smoke test fails")
+    manifest_of(good).write_text(record.to_json())
     tiny_wheel(dist, "dropped-here")
     commands.list_everything(json=False)
     text = " ".join(capsys.readouterr().out.split())
@@ -233,32 +233,23 @@ def test_a_smoke_test_that_fails_again_withdraws_the_wheel(
     assert (project.paths.dist / "simple" / "other" / "index.html").is_file()
 
 
-def test_what_was_last_proven_comes_from_the_records() -> None:
-    def record(package: str, when: str, python: str = "3.9") -> dict[str, object]:
-        toolchain = {"name": "armv7"}
-        return {"recipe": package, "python": python, "toolchain": toolchain, "proven": when}
-
+def test_what_was_last_proven_comes_from_the_records(tmp_path: Path) -> None:
+    wheel = tiny_wheel(tmp_path)
     records = [
-        record("numpy", "2026-01-01T10:00:00+00:00"),
-        record("numpy", "2026-01-02T10:00:00+00:00"),
-        record("pack", "2026-01-02T11:00:00+00:00"),
-        record("pack", "2026-01-09T11:00:00+00:00", python="3.11"),
-        {},
+        a_manifest(wheel, recipe="numpy", proven="2026-01-01T10:00:00+00:00"),
+        a_manifest(wheel, recipe="numpy", proven="2026-01-02T10:00:00+00:00"),
+        a_manifest(wheel, proven="2026-01-02T11:00:00+00:00"),
+        a_manifest(wheel, proven="2026-01-09T11:00:00+00:00", python="3.9"),
     ]
-    assert commands.last_proven("3.9", "armv7", records) == {
+    assert commands.last_proven("3.11", "toy", records) == {
         "numpy": "2026-01-02T10:00:00+00:00",
         "pack": "2026-01-02T11:00:00+00:00",
     }
-    assert commands.last_proven("3.9", "armv6", records) == {}
+    assert commands.last_proven("3.11", "armv6", records) == {}
 
 
-def test_a_wheel_says_on_which_boards_it_was_proven() -> None:
-    emulated = [{"name": "pi2", "cpu": "cortex-a7"}, {"name": "pi3", "cpu": "max"}]
-    assert commands.proven_on({"toolchain": {"name": "armv7", "emulated": emulated}}) == [
-        "pi2",
-        "pi3",
-    ]
-    assert commands.proven_on({"toolchain": {"name": "armv7"}}) == commands.proven_on({}) == []
+def test_a_wheel_says_on_which_boards_it_was_proven(tmp_path: Path) -> None:
+    assert commands.proven_on(a_manifest(tiny_wheel(tmp_path))) == ["toy1"]
 
 
 @pytest.mark.parametrize("cache", ["store", "audits", "logs"])

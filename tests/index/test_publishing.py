@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import tiny_wheel
+from making import a_manifest, tiny_wheel
 
 from crosspi.errors import AuditError, SmokeError, StoreError
 from crosspi.index.pages import write_index
@@ -41,11 +41,7 @@ def put(dist: Path, wheel: Path, **changes: Any) -> Path:
     audit = changes.get("audit", {"sha256": digest, "ok": True})
     smoke = changes.get("smoke", {"sha256": digest, "outcome": "passed"})
     smokes = changes.get("smokes", {"toy1": smoke})
-    return publish(dist, wheel, manifest_text(wheel, **changes.get("manifest", {})), audit, smokes)
-
-
-def manifest_text(wheel: Path, **more: Any) -> str:
-    return json.dumps({"sha256": sha256(wheel), "size": wheel.stat().st_size, **more})
+    return publish(dist, wheel, a_manifest(wheel, **changes.get("manifest", {})), audit, smokes)
 
 
 # --- pages ----------------------------------------------------------------------------------------
@@ -172,7 +168,7 @@ def test_a_changed_file_is_not_listed_and_blocks_no_other(tmp_path: Path) -> Non
     target = put(tmp_path / "dist", tiny_wheel(tmp_path))
     target.write_bytes(target.read_bytes() + b"x")
     put(tmp_path / "dist", tiny_wheel(tmp_path, "other"))
-    assert listing(tmp_path / "dist").strangers == [target]
+    assert listing(tmp_path / "dist").strangers == {target: "it is not the file of its manifest"}
     assert not (tmp_path / "dist" / "simple" / "tiny").exists()
     assert "tiny" not in page(tmp_path / "dist")
 
@@ -196,7 +192,9 @@ def test_wheels_without_a_manifest_are_not_listed(tmp_path: Path) -> None:
     manifest_of(strange).write_text("[]")
     found = listing(dist)
     assert [w.name for w in found.wheels] == ["tiny-1.0-py3-none-any.whl"]
-    assert found.strangers == [broken, strange, stranger]
+    assert list(found.strangers) == [broken, strange, stranger]
+    assert found.strangers[stranger] == "no manifest"
+    assert "is damaged: " in found.strangers[broken]
 
 
 @pytest.mark.parametrize("step", ["manifest", "project page", "front page"])
