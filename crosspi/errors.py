@@ -9,8 +9,11 @@ from __future__ import annotations
 import difflib
 import errno
 import os
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 class CrosspiError(Exception):
@@ -48,6 +51,45 @@ class UsageError(CrosspiError):
 
     exit_code = 2
     title = "usage error"
+
+
+class Mistakes:
+    """The mistakes of one command line: all are told at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[UsageError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Go on after the block, whatever is wrong in it."""
+        try:
+            yield
+        except UsageError as error:
+            self._errors.append(error)
+
+    def each(self, find: Callable[[str], T], words: Iterable[str]) -> list[T]:
+        """What is found for each word; the others are noted."""
+        found = []
+        for word in words:
+            with self.noted():
+                found.append(find(word))
+        return found
+
+    def check(self) -> None:
+        """Go on only if nothing was noted.
+
+        Raises:
+            UsageError: the one mistake as it is, or all of them as one.
+        """
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise UsageError(
+                f"{len(self._errors)} mistakes in this command",
+                where="\n".join(f"{e.where}: {e.what}" for e in self._errors),
+                why="\n".join(e.why for e in self._errors if e.why),
+                fix="\n".join(f"{e.where}: {e.fix}" for e in self._errors if e.fix),
+            )
 
 
 class DataError(CrosspiError):

@@ -20,7 +20,7 @@ from crosspi.containers.images import Image, base_image, image_data, image_repos
 from crosspi.data.part import Part, load_parts
 from crosspi.data.recipe import Package, Recipes
 from crosspi.data.targets import Cell, Slot, Targets, split_words
-from crosspi.errors import DataError, EngineError, UsageError, did_you_mean
+from crosspi.errors import DataError, EngineError, Mistakes, UsageError, did_you_mean
 from crosspi.paths import Paths
 from crosspi.sources.cache import SourceCache
 from crosspi.steps.image import tools_image
@@ -166,26 +166,34 @@ class Project:
         """Understand the words of a command line.
 
         Raises:
-            UsageError: a word is unknown, or target or Python is missing.
+            UsageError: words are unknown, or target or Python is missing: all that is wrong.
         """
-        target_words = split_words(targets, "--target")
-        python_words = split_words(pythons, "--python")
-        if not target_words:
-            boards = [b for t in self.targets.toolchains.values() for b in t.data.boards]
-            raise UsageError(
-                "for which board?",
-                where="--target",
-                fix="name one or more of: " + ", ".join(boards),
-            )
-        packages = self.recipes.select(split_words(recipes, "--recipe"))
-        if not python_words and any("wheel" in package.makes for package in packages):
-            raise UsageError(
-                "for which Python?",
-                where="--python",
-                fix="name one or more of: " + ", ".join(self.targets.pythons),
-            )
-        toolchains = {t.name: t for t in map(self.targets.toolchain, target_words)}
-        chosen = {p.version: p for p in map(self.targets.python, python_words)}
+        mistakes = Mistakes()
+        toolchains, packages, chosen = {}, [], {}
+        with mistakes.noted():
+            words = split_words(targets, "--target")
+            toolchains = {t.name: t for t in mistakes.each(self.targets.toolchain, words)}
+            if not words:
+                boards = [b for t in self.targets.toolchains.values() for b in t.data.boards]
+                raise UsageError(
+                    "for which board?",
+                    where="--target",
+                    fix="name one or more of: " + ", ".join(boards),
+                )
+        with mistakes.noted():
+            words = split_words(recipes, "--recipe")
+            named = mistakes.each(lambda word: self.recipes.select([word]), words)
+            packages = [p for ps in named for p in ps] if words else self.recipes.select([])
+        with mistakes.noted():
+            words = split_words(pythons, "--python")
+            chosen = {p.version: p for p in mistakes.each(self.targets.python, words)}
+            if not words and any("wheel" in package.makes for package in packages):
+                raise UsageError(
+                    "for which Python?",
+                    where="--python",
+                    fix="name one or more of: " + ", ".join(self.targets.pythons),
+                )
+        mistakes.check()
         slots = [
             slot
             for t in toolchains.values()

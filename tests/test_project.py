@@ -38,6 +38,25 @@ def test_a_request_must_be_understood(
     assert fix in caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("targets", "pythons", "recipes", "wrong"),
+    [
+        ([], [], [], ["for which board?", "for which Python?"]),
+        (["toy9"], [], [], ["no target 'toy9'", "for which Python?"]),
+        (["toy1,pi5,x"], ["4.0"], ["pak,pack"], ["'pi5'", "'x'", "'pak'", "'4.0'"]),
+        ([" , "], ["3.11"], ["pack==9"], ["--target names nothing", "pack 9"]),
+    ],
+)
+def test_all_that_is_wrong_is_told_at_once(
+    checkout: Path, targets: list[str], pythons: list[str], recipes: list[str], wrong: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=f"{len(wrong)} mistakes") as caught:
+        project_at(checkout).request(targets, pythons, recipes)
+    lines = caught.value.where.splitlines()
+    assert all(text in line for text, line in zip(wrong, lines, strict=True))
+    assert all(line.startswith("--") for line in lines)
+
+
 def test_a_recipe_that_cannot_serve_a_python_says_why(checkout: Path) -> None:
     text = PACK.replace('pythons: ">=3.9"', 'pythons: ">=3.10"\nunsupported: {"<3.10": too old}')
     write_recipe(checkout / "recipes" / "pack", text)

@@ -225,7 +225,11 @@ class Targets:
                 return toolchain
         known = [*self.toolchains, *(b for t in self.toolchains.values() for b in t.data.boards)]
         if word.lower() in self.others:
-            raise UsageError(f"'{word}' is not a target of crosspi", why=self.others[word.lower()])
+            raise UsageError(
+                f"'{word}' is not a target of crosspi",
+                where="--target",
+                why=self.others[word.lower()],
+            )
         raise UsageError(
             f"there is no target '{word}'",
             where="--target",
