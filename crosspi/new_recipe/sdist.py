@@ -23,6 +23,8 @@ from crosspi.errors import SourceError
 #: Folders of tests, documentation and the like: no modules of the package.
 _ASIDE = re.compile(r"^(tests?|testing|docs?|examples?|benchmarks?|tools|scripts|ci|build)$")
 _EXTENSION = re.compile(r"""\bExtension\(\s*(?:name\s*=\s*)?["']([A-Za-z_][\w.]*)["']""")
+_BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
+_FORTRAN = re.compile(r"fortran|\bf2py\b|\.f(77|9[05])?\b", re.IGNORECASE)
 _INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)["']""", re.MULTILINE)
 _LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice)", re.IGNORECASE)
 #: Where nothing is said of a build system (PEP 517).
@@ -127,14 +129,24 @@ class Sdist:
 
     @property
     def languages(self) -> set[str]:
-        """Of c, cython, rust and fortran those that it has sources in, tests and such apart."""
+        """Of c, cython, rust and fortran those that it has sources in, tests and such apart.
+
+        Fortran only where what builds it speaks of it: trees that are brought along (Eigen's) have
+        files of it that nobody compiles.
+        """
         suffixes = {
             **dict.fromkeys((".c", ".cc", ".cpp", ".cxx"), "c"),
             ".pyx": "cython",
             ".rs": "rust",
             **dict.fromkeys((".f", ".f77", ".f90", ".f95"), "fortran"),
         }
-        return {suffixes[p.suffix] for p in self._files() if p.suffix in suffixes}
+        found = {suffixes[p.suffix] for p in self._files() if p.suffix in suffixes}
+        return found if self._speaks_of_fortran() else found - {"fortran"}
+
+    def _speaks_of_fortran(self) -> bool:
+        paths = (self.tree / name for name in _BUILD_FILES)
+        texts = (p.read_text(encoding="utf-8", errors="replace") for p in paths if p.is_file())
+        return any(_FORTRAN.search(text) for text in texts)
 
     @property
     def modules(self) -> list[str]:

@@ -117,7 +117,11 @@ PYPROJECT = GOOD["pyproject.toml"]
         ({"PKG-INFO": PKG_INFO.replace("License: MIT\n", "")}, "its metadata name no licence"),
         ({"fast_thing/_speed.pyx": None, "src/lib.rs": ""}, "it needs Rust"),
         ({"pyproject.toml": PYPROJECT.replace("Cython", "setuptools-rust")}, "it needs Rust"),
-        ({"src/a.f90": ""}, "it needs Fortran"),
+        (
+            {"src/a.f90": "", "meson.build": "project('x', 'c', 'fortran')"},
+            "it needs Fortran",
+        ),
+        ({"src/a.f90": "", "setup.py": "Extension('x', ['src/a.f90'])"}, "it needs Fortran"),
         ({"fast_thing/_speed.pyx": None}, "no sources in C, C++ or Cython"),
         ({"PKG-INFO": PKG_INFO + "Requires-Dist: other>2\n"}, "on the board it needs other>2"),
         (
@@ -140,8 +144,26 @@ def test_what_cannot_be_built_is_refused(
     assert [p.name for p in place.recipes.iterdir()] == [TOOL_SETS]
 
 
+FORTRAN = {"src/a.f": "", "CMakeLists.txt": "project(x LANGUAGES C Fortran)"}
+
+
+def test_fortran_that_nobody_compiles_is_not_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Eigen's, which many bring along whole."""
+    place.sdist(
+        {
+            **GOOD,
+            "third/eigen/lapack/dlarf.f": "",
+            "third/eigen/CMakeLists.txt": FORTRAN["CMakeLists.txt"],
+        }
+    )
+    place.make(monkeypatch)
+    assert (place.recipes / "fast-thing" / "recipe.yaml").is_file()
+
+
 def test_all_reasons_come_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.sdist({**GOOD, "PKG-INFO": PKG_INFO + "Requires-Dist: a\n", "src/a.f90": ""})
+    place.sdist({**GOOD, "PKG-INFO": PKG_INFO + "Requires-Dist: a\n", **FORTRAN})
     with pytest.raises(UsageError) as caught:
         place.make(monkeypatch)
     assert len(caught.value.why.splitlines()) == 2
