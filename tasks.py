@@ -16,7 +16,7 @@ SELECTION = {
     "python": "Python version like 3.11; repeats, and takes commas",
     "recipe": "package to build; repeats, and takes commas; default: the default set",
 }
-JOBS = {"jobs": "compiles at once; default: the number of cores"}
+JOBS = {"jobs": "compiles, or smoke tests, at once; default: the number of cores"}
 RUNNING = {
     "offline": "open no network connection",
     "verbose": "show every log line",
