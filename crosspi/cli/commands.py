@@ -30,7 +30,6 @@ from crosspi.reports import build as report
 from crosspi.reports.proven import last_proven, proven_on, proven_text
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
-from crosspi.trial import try_wheel
 from crosspi.work.plan import Step, pending
 
 
@@ -139,6 +138,7 @@ def audit(wheel: str, target: str, *, json: bool, run: bool = False) -> None:
     from crosspi.audit import Verdict, audit_wheel
     from crosspi.audit.trials import decide
     from crosspi.steps.audit_tools import memory
+    from crosspi.trial import try_wheel
 
     with session(json=json) as project:
         path = Path(wheel)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -25,14 +26,15 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from pypi_simple import ACCEPT_ANY, ProjectPage
-from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersionError
 
 from crosspi.data.source import PypiOrigin
 from crosspi.errors import HostError, SourceError
 from crosspi.sources.download import Network, check_online, get_page, new_session
 from crosspi.sources.projects import Project, ProjectFile
 from crosspi.urls import redact
+
+if TYPE_CHECKING:
+    from pypi_simple import ProjectPage
 
 #: pip reads these sections in this order, the later ones win; `:env:` is the environment.
 _SECTIONS = ("global", "install", "download", ":env:")
@@ -251,6 +253,10 @@ class PypiIndexes:
 
     def _page(self, url: str, name: str, failures: list[str]) -> ProjectPage | None:
         """A project's page of an index; None, and a failure more, where there is none."""
+        # It takes a moment to import, and most commands ask no index.
+        from pypi_simple import ACCEPT_ANY, ProjectPage
+        from pypi_simple.errors import UnsupportedContentTypeError, UnsupportedRepoVersionError
+
         try:
             response = get_page(
                 url,

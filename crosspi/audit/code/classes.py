@@ -7,8 +7,10 @@ an ARM1176 (ARMv6K, VFPv2) has `vfp` and `thumb` and none of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from crosspi.audit.elf.attributes import Attributes
+if TYPE_CHECKING:  # what reads files takes a moment to import; the law wants names alone
+    from crosspi.audit.elf.attributes import Attributes
 
 NAMES = (
     "vfp",
