@@ -148,7 +148,7 @@ class Graph:
                 image = replace(image, emulator=project.emulator)
             else:
                 part = project.part(data.part)
-                built = self._part(part)
+                built = self.part(part)
                 image = root_image(image_name(cell), built, project.engine, platform=data.platform)
                 # What is in it is the part: the image's own key says so.
                 image = replace(image, content="of its key", emulator=project.emulator)
@@ -160,7 +160,8 @@ class Graph:
             self._systems[cell.identifier] = System(image, python, proofs)
         return self._systems[cell.identifier]
 
-    def _part(self, part: Part) -> Step:
+    def part(self, part: Part) -> Step:
+        """The step that builds a part."""
         if part.name not in self._parts:
             project = self._project
             tools = project.paths.dockerfiles / part.data.image
@@ -170,7 +171,7 @@ class Graph:
                     self._machine,
                     image=project.known(tools_image(tools, project.engine, project.sources)),
                 ),
-                {n: self._part(project.parts[p]) for n, p in part.data.needs.items()},
+                {n: self.part(project.parts[p]) for n, p in part.data.needs.items()},
                 self.source_steps(part),
             )
         return self._parts[part.name]
@@ -179,7 +180,7 @@ class Graph:
         self, part: Part, smoke: PartSmoke, cell: Cell, image: Image, audits: tuple[Step, ...]
     ) -> Step:
         project = self._project
-        folders = {n: self._part(project.part(p)) for n, p in smoke.folders.items()}
+        folders = {n: self.part(project.part(p)) for n, p in smoke.folders.items()}
         return part_smoke_step(
             part,
             cell,
@@ -283,7 +284,7 @@ class Graph:
             toolchain_made=self.toolchain(cell.toolchain),
             python_made=self.system(cell).python,
             compiled=self._compile(package, recipe, cell.toolchain),
-            interpreter=self._part(self._project.part(name))
+            interpreter=self.part(self._project.part(name))
             if (name := recipe.interpreter)
             else None,
             wheels={name: steps.product for name, steps in needs.items()},

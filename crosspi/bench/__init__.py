@@ -1,0 +1,1 @@
+"""How fast something is on a board: instructions, which are the same in every run."""
