@@ -16,6 +16,7 @@ from crosspi.graph import Graph, ProductSteps
 from crosspi.index.manifest import manifest
 from crosspi.index.publishing import build_number, is_published, publish, withdraw
 from crosspi.project import Project, Request
+from crosspi.smoke.results import read_results
 from crosspi.steps.audit import REPORT
 from crosspi.steps.audit_tools import tools
 from crosspi.work.execution import execute, explained
@@ -208,7 +209,7 @@ def _publish(
         return dist / file.name
     audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
     smokes = {
-        board.name: json.loads((entry.out / "results.json").read_text(encoding="utf-8"))
+        board.name: read_results(entry.out / "results.json").plain()
         for board, entry in zip(steps.cell.toolchain.data.emulated, tested, strict=True)
     }
     about = {**_costs(steps, project.store), "audit": audit, "smoke": smokes}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from crosspi.reports import build as report
 from crosspi.reports.proven import last_proven, proven_on, proven_text
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
+from crosspi.smoke.results import read_results
 from crosspi.work.plan import Step, pending
 
 
@@ -116,12 +116,11 @@ def smoke(options: Options) -> None:
         for outcome in outcomes:
             if outcome.entry is None or outcome.step.name not in chosen:
                 continue
-            text = (outcome.entry.out / "results.json").read_text(encoding="utf-8")
-            results = json_module.loads(text)
-            data.append(results)
+            results = read_results(outcome.entry.out / "results.json")
+            data.append(results.plain())
             rows += [
-                (outcome.step.subject, test["name"], test["outcome"], f"{test['seconds']:.2f} s")
-                for test in results["tests"]
+                (outcome.step.subject, test.name, test.outcome, f"{test.seconds:.2f} s")
+                for test in results.tests
             ]
         if options.json:
             project.console.result(data)

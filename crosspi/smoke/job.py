@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from crosspi import guests
 from crosspi.containers.engine import Engine
@@ -15,6 +13,7 @@ from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import SmokeError
 from crosspi.junit import junit
 from crosspi.smoke.judging import Run, cases, current_test, judge
+from crosspi.smoke.results import Results
 from crosspi.trees import check_tree
 from crosspi.work.plan import Workspace
 from crosspi.work.store import Cost
@@ -94,7 +93,7 @@ def run_on_board(
     *,
     minutes: int,
     about: str = "the wheel",
-) -> dict[str, Any]:
+) -> Results:
     """Run a smoke test; see `judge` for what comes of it.
 
     Raises:
@@ -123,20 +122,32 @@ def run_on_board(
 
 
 def record(
-    results: dict[str, Any], name: str, cell: Slot, board: EmulatedBoard, work: Workspace
+    results: Results,
+    name: str,
+    cell: Slot,
+    board: EmulatedBoard,
+    work: Workspace,
+    *,
+    wheel: str = "",
+    sha256: str = "",
 ) -> None:
-    """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost."""
-    results["emulated"] = emulated = board.model_dump(exclude={"cpuinfo"})
-    (work.out / "results.json").write_text(
-        json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    """Keep the results of a run: as they are, as JUnit's XML, and as the step's notes and cost.
+
+    Args:
+        results: of the run.
+        name, cell, board: of what, for what, on what.
+        work: where they are kept.
+        wheel, sha256: the file that they are about, where it is one.
+    """
+    emulated = board.model_dump(exclude={"cpuinfo"})
+    about = {"emulated": emulated, "wheel": wheel, "sha256": sha256}
+    results = results.model_copy(update=about)
+    (work.out / "results.json").write_text(results.to_json(), encoding="utf-8")
     (work.out / "junit.xml").write_bytes(junit(*cases(name, cell, board, results)))
     work.notes.update(
         emulated=emulated,
-        counts=results["counts"],
-        facts={t["name"]: t["notes"] for t in results["tests"] if t.get("notes")},
+        counts=results.counts,
+        facts={test.name: test.notes for test in results.tests if test.notes},
+        **({"sha256": sha256} if sha256 else {}),
     )
-    # Beside its own time, a test may note that of the processes that it started.
-    used = [t.get("cpu_seconds") for t in results["tests"]]
-    used += [t.get("notes", {}).get("cpu_seconds") for t in results["tests"]]
-    work.cost = Cost(cpu=sum(float(seconds or 0) for seconds in used))
+    work.cost = Cost(cpu=sum(test.used for test in results.tests))

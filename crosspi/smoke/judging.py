@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.junit import Case
+from crosspi.smoke.results import BoardFacts, Results, parsed
 
 #: The start of what qemu itself prints when it, and not the program in it, failed.
 EMULATOR_FAULT = re.compile(
@@ -71,7 +72,7 @@ class Run:
         return [line for line in self.printed[-SEARCHED:] if EMULATOR_FAULT.match(line)]
 
 
-def judge(run: Run) -> dict[str, Any]:
+def judge(run: Run) -> Results:
     """What a smoke run's files and output say.
 
     What a test prints decides nothing: words of qemu count where a process died, and only there.
@@ -98,19 +99,27 @@ def judge(run: Run) -> dict[str, Any]:
         )
     if exits["harness"] < 0:
         raise _killed(-exits["harness"], run)
-    results = _read(run.out / "results.json")
-    if results is None:
+    written = _read(run.out / "results.json")
+    if written is None:
         raise SmokeError(
             "the smoke test wrote no results", where=run.where, why=run.tail, fix="see the log"
         )
-    _check_board(results["board"], run)
-    bad = [test for test in results["tests"] if test["outcome"] in ("failed", "error")]
-    if bad:
-        why = "\n".join(f"{test['name']}: {test.get('message', '')}" for test in bad[:10])
-        what = f"{len(bad)} of {len(results['tests'])} smoke tests failed"
+    try:
+        results = parsed(written)
+    except ValueError as error:
+        raise SmokeError(
+            "what the smoke test wrote is no results",
+            where=run.where,
+            why=str(error),
+            fix="notes of tests are plain values: see the log, and the recipe's smoke.py",
+        ) from error
+    _check_board(results.board, run)
+    if results.bad:
+        why = "\n".join(f"{test.name}: {test.message}" for test in results.bad[:10])
+        what = f"{len(results.bad)} of {len(results.tests)} smoke tests failed"
     elif exits["harness"] != 0:
         what = "the smoke test proved nothing"
-        why = str(results.get("message") or "") or run.tail
+        why = results.message or run.tail
     else:
         return results
     raise SmokeError(
@@ -127,17 +136,17 @@ def told_cpu_part(path: Path) -> str:
     return found[1] if found else ""
 
 
-def _check_board(facts: Mapping[str, Any], run: Run) -> None:
+def _check_board(facts: BoardFacts, run: Run) -> None:
     machine = run.cell.toolchain.data.uname
-    if facts["machine"] != machine:
+    if facts.machine != machine:
         raise EmulatorError(
-            f"the test ran on {facts['machine']}, not on {machine}",
+            f"the test ran on {facts.machine}, not on {machine}",
             where=run.where,
             why="QEMU_CPU did not reach the emulator, so any instruction would have run",
             fix="see `./inv doctor`; an engine in a virtual machine needs qemu inside it",
         )
     part = told_cpu_part(run.cell.toolchain.cpuinfo(run.board))
-    seen = facts.get("cpuinfo", {}).get("CPU part", "")
+    seen = facts.cpuinfo.get("CPU part", "")
     if part and seen != part:
         raise EmulatorError(
             f"the test saw the processor {seen or '(none)'}, not {part} of the {run.board.name}",
@@ -240,20 +249,18 @@ def _read(path: Path) -> dict[str, Any] | None:
     return data
 
 
-def cases(
-    name: str, cell: Slot, board: EmulatedBoard, results: Mapping[str, Any]
-) -> tuple[str, list[Case]]:
+def cases(name: str, cell: Slot, board: EmulatedBoard, results: Results) -> tuple[str, list[Case]]:
     """The results for JUnit: the suite's name, and a case for each test."""
     states: dict[str, Literal["failure", "skipped"] | None]
     states = {"passed": None, "skipped": "skipped", "failed": "failure"}
     return f"smoke {name} {cell.identifier} {board.name}", [
         Case(
             group=f"{name}.{cell.identifier}.{board.name}",
-            name=test["name"],
-            seconds=test.get("seconds", 0),
-            state=states.get(test["outcome"], "error"),
-            message=str(test.get("message", "")),
-            text="" if test["outcome"] == "skipped" else str(test.get("traceback", "")),
+            name=test.name,
+            seconds=test.seconds,
+            state=states.get(test.outcome, "error"),
+            message=test.message,
+            text="" if test.outcome == "skipped" else test.traceback,
         )
-        for test in results["tests"]
+        for test in results.tests
     ]

@@ -81,10 +81,9 @@ def program_smoke_step(
             minutes=recipe.data.smoke.minutes(level),
             about=about,
         )
-        if product.kind == "archive":
-            results["sha256"] = file_sha256(archive_in(work.results[product.name]))
-            work.notes["sha256"] = results["sha256"]
-        record(results, recipe.name, slot, board, work)
+        archive = product.kind == "archive"
+        sha256 = file_sha256(archive_in(work.results[product.name])) if archive else ""
+        record(results, recipe.name, slot, board, work, sha256=sha256)
 
     inputs = {
         "harness": digest_files(*GUESTS, script),

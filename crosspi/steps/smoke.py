@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from crosspi.containers.users import give_to_container_user
 from crosspi.data.recipe import Recipe
 from crosspi.data.targets import Cell, EmulatedBoard, Slot
 from crosspi.digests import digest, digest_files
+from crosspi.files import file_sha256
 from crosspi.index.pages import write_index
 from crosspi.smoke.job import GUESTS, Install, board_job, record, run_on_board
 from crosspi.sources.cache import SourceCache
@@ -70,10 +70,8 @@ def smoke_step(
         )
         minutes = recipe.data.smoke.minutes(level)
         results = run_on_board(job, cell, board, engine(), work, minutes=minutes)
-        results["wheel"] = paths[0].name
-        results["sha256"] = hashlib.sha256(paths[0].read_bytes()).hexdigest()
-        record(results, recipe.name, cell, board, work)
-        work.notes["sha256"] = results["sha256"]
+        tested = {"wheel": paths[0].name, "sha256": file_sha256(paths[0])}
+        record(results, recipe.name, cell, board, work, **tested)
 
     inputs = {
         **test_inputs(recipe.folder, cell, board, image),

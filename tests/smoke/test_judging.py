@@ -14,6 +14,7 @@ from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.junit import junit
 from crosspi.smoke.judging import Run, cases, current_test, told_cpu_part
 from crosspi.smoke.judging import judge as judge_run
+from crosspi.smoke.results import Results, parsed
 
 GOOD: dict[str, Any] = {
     "outcome": "passed",
@@ -46,7 +47,7 @@ def leave(
         (out / "results.jsonl").write_text(progress)
 
 
-def judge(out: Path, cell: Cell, *printed: str, code: int = 0) -> dict[str, Any]:
+def judge(out: Path, cell: Cell, *printed: str, code: int = 0) -> Results:
     board = cell.toolchain.oldest
     return judge_run(Run(out, code, printed, cell, board, log=Path("/the/log")))
 
@@ -63,7 +64,28 @@ def fault(out: Path, cell: Cell, *printed: str, code: int = 0) -> CrosspiError:
 
 def test_passed(out: Path, cell: Cell) -> None:
     leave(out, results=GOOD)
-    assert judge(out, cell, "fine") == GOOD
+    assert judge(out, cell, "fine") == parsed(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"tests": [{"name": "a"}]}, "tests.0.outcome"),
+        ({"tests": [{"name": "a", "outcome": "fine"}]}, "tests.0.outcome"),
+        ({"board": {}}, "board.machine"),
+        ({"counts": {"passed": "many"}}, "counts.passed"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_results_that_are_none_are_told(
+    out: Path, cell: Cell, changes: dict[str, Any], field: str
+) -> None:
+    """What comes from the board is not trusted to be what the harness writes."""
+    leave(out, results={**GOOD, **changes})
+    error = fault(out, cell)
+    assert isinstance(error, SmokeError)
+    assert error.what == "what the smoke test wrote is no results"
+    assert field in error.why
 
 
 @pytest.mark.parametrize("word", ["exec format error", "Exec format error"])
@@ -190,7 +212,7 @@ def test_a_harness_that_fails_without_a_failed_test(out: Path, cell: Cell) -> No
 )
 def test_what_a_passing_test_prints_decides_nothing(out: Path, cell: Cell, line: str) -> None:
     leave(out, results=GOOD)
-    assert judge(out, cell, line, "fine") == GOOD
+    assert judge(out, cell, line, "fine") == parsed(GOOD)
 
 
 @pytest.mark.parametrize("line", ["see libs/tcg/x", "the words qemu: fatal", "exec format error"])
@@ -252,7 +274,7 @@ def test_the_board_saw_its_own_processor(out: Path, cell: Cell) -> None:
     assert told_cpu_part(cpuinfo) == "0xd03"
     right = {**GOOD, "board": {"machine": "toyl", "cpuinfo": {"CPU part": "0xd03"}}}
     leave(out, results=right)
-    assert judge(out, cell) == right
+    assert judge(out, cell) == parsed(right)
     for facts in ({"CPU part": "0xc07"}, {}):
         leave(out, results={**GOOD, "board": {"machine": "toyl", "cpuinfo": facts}})
         error = fault(out, cell)
@@ -282,7 +304,7 @@ def test_junit_tells_each_outcome(cell: Cell) -> None:
         {"name": "d", "outcome": "skipped", "message": "slow"},
     ]
     suite = ElementTree.fromstring(
-        junit(*cases("pack", cell, cell.toolchain.oldest, {"tests": tests}))
+        junit(*cases("pack", cell, cell.toolchain.oldest, parsed({**GOOD, "tests": tests})))
     )
     assert suite.attrib == {
         "name": "smoke pack cp311-toy toy1",
