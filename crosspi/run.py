@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from crosspi.index.publishing import build_number, is_published, publish, withdr
 from crosspi.project import Project, Request
 from crosspi.smoke.results import read_results
 from crosspi.steps.audit import REPORT
+from crosspi.steps.audit_report import read_report
 from crosspi.steps.audit_tools import tools
 from crosspi.work.execution import execute, explained
 from crosspi.work.plan import Outcome, Step, closure, first_to_make
@@ -207,7 +207,7 @@ def _publish(
     proof = {step.name: step.key for step in steps.goals}
     if is_published(dist, file, proof):
         return dist / file.name
-    audit = json.loads((audited.out / REPORT).read_text(encoding="utf-8"))
+    audit = read_report(audited.out / REPORT).plain()
     smokes = {
         board.name: read_results(entry.out / "results.json").plain()
         for board, entry in zip(steps.cell.toolchain.data.emulated, tested, strict=True)
