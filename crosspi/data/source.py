@@ -21,9 +21,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -32,6 +30,7 @@ from pydantic import (
     model_validator,
 )
 
+from crosspi.data.document import Model
 from crosspi.data.globs import Selection, Strip, glob_fault
 from crosspi.urls import redact
 
@@ -98,11 +97,7 @@ Glob = Annotated[str, AfterValidator(_glob)]
 FileName = Annotated[str, AfterValidator(_file_name)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Origin(_Model):
+class _Origin(Model):
     """What all origins share: the hash of the archive, and how it differs in layout.
 
     `include` and `exclude` belong to the source: they see the tree, not the archive.
@@ -294,7 +289,7 @@ def _pin(value: object, info: ValidationInfo) -> object:
 Pin = Annotated[str, BeforeValidator(_pin)]
 
 
-class Source(_Model):
+class Source(Model):
     """One entry of `sources:`.
 
     Exactly one of `tree` (the archive is unpacked; the pin is `treehash.tree_hash` of the
