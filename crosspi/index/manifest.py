@@ -180,18 +180,18 @@ def read_manifest(wheel: Path) -> Manifest | None:
     path = manifest_of(wheel)
     try:
         plain: Any = json.loads(path.read_bytes())
-        newer = isinstance(plain, dict) and int(plain.get("schema", SCHEMA)) > SCHEMA
-        if newer:
+        number = plain.get("schema") if isinstance(plain, dict) else None
+        if isinstance(number, int) and number > SCHEMA:
             raise StoreError(
                 f"the manifest of {wheel.name} is of a newer crosspi",
                 where=str(path),
-                why=f"it has schema {plain['schema']}, and this crosspi knows {SCHEMA}",
+                why=f"it has schema {number}, and this crosspi knows {SCHEMA}",
                 fix="use that crosspi, or another folder for what this one builds",
             )
         return Manifest.model_validate(plain)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(
             f"the manifest of {wheel.name} is damaged",
             where=str(path),

@@ -109,7 +109,7 @@ def read_results(path: Path) -> Results:
     """
     try:
         return parsed(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(
             "the results of a smoke test cannot be read",
             where=str(path),

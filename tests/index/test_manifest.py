@@ -52,7 +52,20 @@ def test_one_of_another_file_is_not_of_this(wheel: Path) -> None:
     assert published_manifest(wheel) is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", '{"schema": "x"}', "{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\x00",
+        '{"schema": "x"}',
+        "{}",
+        '{"schema": Infinity}',
+        pytest.param(100_000 * "[", id="deep"),
+    ],
+)
 def test_a_damaged_one_is_told(wheel: Path, text: str) -> None:
     manifest_of(wheel).write_text(text)
     with pytest.raises(StoreError, match="is damaged") as caught:

@@ -37,7 +37,10 @@ def test_a_test_knows_what_it_used_and_notes_of_its_children() -> None:
     assert [test.used for test in parsed({**PLAIN, "tests": tests}).tests] == [2.5, 0.5, 0.5]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({**PLAIN, "format": 2})])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", pytest.param(100_000 * "[", id="deep"), json.dumps({**PLAIN, "format": 2})],
+)
 def test_what_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "r").write_text(text)
     with pytest.raises(StoreError, match="cannot be read") as caught:
