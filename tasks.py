@@ -137,6 +137,44 @@ def smoke(
 
 
 @task(
+    iterable=[*LISTS, "model", "against", "shape"],
+    help={
+        **SELECTION,
+        "recipe": "a version of tflite-runtime, like tflite-runtime==2.14.1; repeats",
+        "model": "a .tflite file; repeats; default: six small ones of our own",
+        "against": "another wheel beside ours, a file or NAME==VERSION; repeats",
+        "shape": "of an input that has none of its own: INPUT=1,224,224,3; repeats",
+        "numpy": "the wheel of a numpy that all of them use; default: ours",
+        "out": "the folder for the chart; default: dist/bench",
+        **RUNNING,
+    },
+)
+def bench(
+    _context: Context,
+    target: Sequence[str] | None = None,
+    python: Sequence[str] | None = None,
+    recipe: Sequence[str] | None = None,
+    model: Sequence[str] | None = None,
+    against: Sequence[str] | None = None,
+    shape: Sequence[str] | None = None,
+    numpy: str = "",
+    out: str = "",
+    offline: bool = False,
+    verbose: bool = False,
+    json: bool = False,
+) -> None:
+    """Count instructions per inference: invoke bench --target pi3 --python 3.11"""
+    from crosspi.cli.bench import Wanted
+    from crosspi.cli.bench import bench as measure
+    from crosspi.cli.options import Options
+
+    options = Options(
+        target or (), python or (), recipe or (), offline=offline, verbose=verbose, json=json
+    )
+    measure(options, Wanted(model or (), against or (), shape or (), numpy=numpy, out=out))
+
+
+@task(
     iterable=["recipe"],
     help={
         "recipe": "recipe or part; repeats, and takes commas; default: the default set",

@@ -183,6 +183,13 @@ class UnexpectedError(CrosspiError):
     title = "unexpected error"
 
 
+class BenchError(CrosspiError):
+    """A model or a wheel that cannot be measured."""
+
+    exit_code = 16
+    title = "cannot be measured"
+
+
 class Interrupted(CrosspiError):
     """Ctrl-C (exit 130) or SIGTERM (exit 143), after containers were removed."""
 

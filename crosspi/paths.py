@@ -51,6 +51,10 @@ class Paths:
         return self.project / "toolchains"
 
     @property
+    def benchmarks(self) -> Path:
+        return self.project / "benchmarks"
+
+    @property
     def dockerfiles(self) -> Path:
         return self.project / "dockerfiles"
 

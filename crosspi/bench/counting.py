@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,40 @@ _FOLDER = "/counter"
 _MINUTES = 30
 
 
+class ProgramError(EmulatorError):
+    """A program that was to be counted failed or did not end.
+
+    Attributes:
+        code: its exit code; None where it did not end.
+        said: its last lines.
+    """
+
+    def __init__(self, name: str, code: int | None, said: Sequence[str], log: Path) -> None:
+        super().__init__(
+            f"{name} "
+            + (f"ended with {code}" if code is not None else f"ran over {_MINUTES} minutes")
+            + ": nothing was counted",
+            where=str(log),
+            why="\n".join(said),
+            fix="the program must end by itself, with 0",
+        )
+        self.code = code
+        self.said = said
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted of a program.
+
+    Attributes:
+        total: from its loader's first instruction to its end.
+        marks: up to each mark that it made, in their order: the mark's number, the count.
+    """
+
+    total: int
+    marks: tuple[tuple[int, int], ...] = ()
+
+
 @dataclass(frozen=True)
 class Counter:
     """An emulated board on which instructions are counted; `counter_for` makes it.
@@ -41,9 +76,14 @@ class Counter:
     folder: Path
 
     def count(
-        self, argv: Sequence[str], *, name: str, mounts: Mapping[Path, str] | None = None
-    ) -> int:
-        """How many instructions a program executes, from its loader's first to its end.
+        self,
+        argv: Sequence[str],
+        *,
+        name: str,
+        mounts: Mapping[Path, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Counts:
+        """How many instructions a program executes, in all and up to each of its marks.
 
         The same program with the same input gives the same number: what differs from run to run
         (addresses, the order of sets, random numbers of qemu's) is fixed. Python must read its
@@ -54,18 +94,20 @@ class Counter:
             argv: the program, by its path on the board, and its arguments.
             name: what is counted, for the log and for messages.
             mounts: what else the board sees, read-only: file or folder → its place there.
+            environment: variables beside the board's.
 
         Raises:
-            EmulatorError: the program failed or did not end, or the emulator did not count.
+            ProgramError: the program failed or did not end.
+            EmulatorError: the emulator did not count.
         """
         with tempfile.TemporaryDirectory(prefix="crosspi-count-") as scratch:
             out = Path(scratch, "out")
             out.mkdir()
             give_to_container_user(out)
-            log = self.project.paths.logs / f"count-{name}-{self.board.name}.log"
+            log = self.project.paths.logs / f"count-{_plain(name)}-{self.board.name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             said: list[str] = []
-            job = self._job(argv, mounts or {}, out)
+            job = self._job(argv, mounts or {}, environment or {}, out)
             try:
                 code: int | None = self.project.engine().run(
                     job, log=log, line=said.append, timeout=60 * _MINUTES
@@ -73,17 +115,16 @@ class Counter:
             except TimeoutError:
                 code = None
             if code != 0:
-                raise EmulatorError(
-                    f"{name} on {self.board.name} "
-                    + (f"ended with {code}" if code is not None else f"ran over {_MINUTES} minutes")
-                    + ": nothing was counted",
-                    where=str(log),
-                    why="\n".join(said[-12:]),
-                    fix="the program must end by itself, with 0",
-                )
+                raise ProgramError(f"{name} on {self.board.name}", code, said[-12:], log)
             return _read(out / "count", log)
 
-    def _job(self, argv: Sequence[str], mounts: Mapping[Path, str], out: Path) -> Job:
+    def _job(
+        self,
+        argv: Sequence[str],
+        mounts: Mapping[Path, str],
+        environment: Mapping[str, str],
+        out: Path,
+    ) -> Job:
         return Job(
             image=self.image,
             argv=[
@@ -108,6 +149,7 @@ class Counter:
                 "PYTHONHASHSEED": "0",
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HOSTNAME": "board",  # else the container's number
+                **environment,
             },
             # The same in every run: a folder's time is divided by a loop where there is no `udiv`.
             workdir=_FOLDER,
@@ -137,14 +179,24 @@ def counter_for(project: Project, cell: Cell, board: EmulatedBoard) -> Counter:
     return Counter(project, cell, board, image.tag, folders[system.name])
 
 
-def _read(path: Path, log: Path) -> int:
-    """The count that the plugin wrote. Raises EmulatorError where there is none."""
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+
+
+def _read(path: Path, log: Path) -> Counts:
+    """What the plugin wrote. Raises EmulatorError where it did not write to the end."""
     text = "" if path.is_symlink() or not path.is_file() else path.read_text(encoding="ascii")
-    if not text.strip().isdigit():
-        raise EmulatorError(
-            "the emulator ended without a count",
-            where=str(log),
-            why="the program's first process was replaced or killed, or the plugin was not loaded",
-            fix="its log says what the emulator said",
-        )
-    return int(text)
+    *lines, last = [line.split() for line in text.splitlines()] or [[]]
+    try:
+        marks = tuple((int(mark), int(count)) for mark, count in lines)
+        end, total = last
+        if end == "end":
+            return Counts(int(total), marks)
+    except ValueError:
+        pass
+    raise EmulatorError(
+        "the emulator ended without a count",
+        where=str(log),
+        why="the program's first process was replaced or killed, or the plugin was not loaded",
+        fix="its log says what the emulator said",
+    )

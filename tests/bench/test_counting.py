@@ -10,7 +10,7 @@ import pytest
 from making import host_path
 from projects import Board, make_checkout, project_at
 
-from crosspi.bench.counting import PART, Counter, counter_for
+from crosspi.bench.counting import PART, Counter, Counts, counter_for
 from crosspi.containers.engine import Line
 from crosspi.containers.job import Job
 from crosspi.errors import BuildError, DataError, EmulatorError
@@ -60,9 +60,11 @@ def counter(project: Project) -> Counter:
 
 
 def test_a_program_is_counted_under_the_boards_processor(checkout: Path) -> None:
-    board = Counting(writing("1234\n"))
+    board = Counting(writing("0 5\nend 1234\n"))
     made = counter(project_at(checkout, board))
-    assert made.count(["/bin/true"], name="true", mounts={checkout: "/models"}) == 1234
+    assert made.count(["/bin/true"], name="true", mounts={checkout: "/models"}) == Counts(
+        1234, ((0, 5),)
+    )
     (job,) = board.counted
     assert job.argv[-1] == "/bin/true"
     assert job.environment["QEMU_CPU"] == made.board.qemu_cpu
@@ -73,11 +75,13 @@ def test_a_program_is_counted_under_the_boards_processor(checkout: Path) -> None
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (writing("12\n", code=3), "true on .* ended with 3: nothing was counted"),
+        (writing("end 12\n", code=3), "true on .* ended with 3: nothing was counted"),
         (writing(""), "without a count"),
-        (writing("12 and more\n"), "without a count"),
+        (writing("end 12 and more\n"), "without a count"),
+        (writing("0 5\n"), "without a count"),
+        (writing("x 5\nend 12\n"), "without a count"),
     ],
-    ids=["the program fails", "no count", "no number"],
+    ids=["the program fails", "no count", "no number", "no end", "no mark"],
 )
 def test_what_was_not_counted_is_an_error(checkout: Path, answer: Answer, message: str) -> None:
     made = counter(project_at(checkout, Counting(answer)))
@@ -103,7 +107,7 @@ def test_a_program_that_does_not_end(checkout: Path) -> None:
 
 def test_a_link_is_no_count(checkout: Path) -> None:
     def link(out: Path, _line: Line) -> int:
-        (out / "elsewhere").write_text("12")
+        (out / "elsewhere").write_text("end 12")
         (out / "count").symlink_to("elsewhere")
         return 0
 
@@ -113,7 +117,7 @@ def test_a_link_is_no_count(checkout: Path) -> None:
 
 
 def test_a_qemu_without_plugins_is_told_when_the_counter_is_made(checkout: Path) -> None:
-    board = Counting(writing("1\n"))
+    board = Counting(writing("end 1\n"))
     board.fails = "build.sh"
     with pytest.raises(BuildError):
         counter(project_at(checkout, board))
@@ -121,4 +125,4 @@ def test_a_qemu_without_plugins_is_told_when_the_counter_is_made(checkout: Path)
 
 def test_a_project_that_cannot_count(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no part 'counter'"):
-        counter(project_at(make_checkout(tmp_path / "checkout"), Counting(writing("1\n"))))
+        counter(project_at(make_checkout(tmp_path / "checkout"), Counting(writing("end 1\n"))))
