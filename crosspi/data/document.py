@@ -22,7 +22,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Model(BaseModel):
-    """The base of everything that is read from YAML: immutable, and no unknown fields."""
+    """The base of what is read from YAML or kept as JSON: immutable, and no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

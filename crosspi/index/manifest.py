@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AwareDatetime, Field, JsonValue
 
 from crosspi import __version__
 from crosspi.audit.law import Promises
+from crosspi.data.document import Model
 from crosspi.data.recipe import Recipe
+from crosspi.data.record import validated
 from crosspi.data.targets import Cell, Slot
 from crosspi.errors import StoreError
 from crosspi.files import file_sha256
@@ -20,14 +22,10 @@ from crosspi.index.numbers import is_archive
 from crosspi.wheels import promises_of
 
 #: Counted up where a field gets another meaning, or goes; what reads manifests knows older ones.
-SCHEMA = 1
+SCHEMA: Final = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class EmulatedRecord(_Record):
+class EmulatedRecord(Model):
     """A board as qemu played it."""
 
     name: str
@@ -37,7 +35,7 @@ class EmulatedRecord(_Record):
     note: str = ""
 
 
-class ToolchainRecord(_Record):
+class ToolchainRecord(Model):
     """For which boards, and how the compiler was called."""
 
     name: str
@@ -51,7 +49,7 @@ class ToolchainRecord(_Record):
     link_flags: tuple[str, ...]
 
 
-class ImageRecord(_Record):
+class ImageRecord(Model):
     """An image that something was done in."""
 
     id: str
@@ -59,7 +57,7 @@ class ImageRecord(_Record):
     packages: tuple[str, ...] = Field(description="Debian's: name, version, architecture")
 
 
-class MadeWith(_Record):
+class MadeWith(Model):
     """What of a machine and its images no data pins."""
 
     images: dict[str, ImageRecord]
@@ -67,10 +65,10 @@ class MadeWith(_Record):
     audit: str = Field(description="the versions of the libraries that the audit rests on")
 
 
-class Manifest(_Record):
+class Manifest(Model):
     """What is published beside a wheel or an archive."""
 
-    version_of_schema: Literal[1] = Field(1, alias="schema")
+    version_of_schema: Literal[1] = Field(SCHEMA, alias="schema")
     wheel: str | None = Field(None, description="the file's name, of a wheel")
     archive: str | None = Field(None, description="the file's name, of an archive")
     sha256: str
@@ -97,11 +95,6 @@ class Manifest(_Record):
         if not self.withdrawn:
             del plain["withdrawn"]
         return json.dumps(plain, indent=1, sort_keys=True) + "\n"
-
-
-def schema() -> str:
-    """The JSON Schema of a manifest (kept in `docs/manifest.schema.json`)."""
-    return json.dumps(Manifest.model_json_schema(by_alias=True), indent=1) + "\n"
 
 
 def manifest(
@@ -188,21 +181,13 @@ def read_manifest(wheel: Path) -> Manifest | None:
                 why=f"it has schema {number}, and this crosspi knows {SCHEMA}",
                 fix="use that crosspi, or another folder for what this one builds",
             )
-        return Manifest.model_validate(plain)
+        return validated(Manifest, plain)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(
             f"the manifest of {wheel.name} is damaged",
             where=str(path),
-            why=_first_fault(error),
+            why=str(error),
             fix="it was changed or cut off: remove it and build again; the build writes it anew",
         ) from error
-
-
-def _first_fault(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors()[:5]
-        )
-    return str(error)

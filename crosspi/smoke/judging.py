@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from crosspi.data.record import validated
 from crosspi.data.targets import EmulatedBoard, Slot
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.junit import Case
-from crosspi.smoke.results import BoardFacts, Results, parsed
+from crosspi.smoke.results import BoardFacts, Results
 
 #: The start of what qemu itself prints when it, and not the program in it, failed.
 EMULATOR_FAULT = re.compile(
@@ -105,7 +106,7 @@ def judge(run: Run) -> Results:
             "the smoke test wrote no results", where=run.where, why=run.tail, fix="see the log"
         )
     try:
-        results = parsed(written)
+        results = validated(Results, written)
     except ValueError as error:
         raise SmokeError(
             "what the smoke test wrote is no results",

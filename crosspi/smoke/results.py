@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from crosspi.errors import StoreError
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+from crosspi.data.document import Model
+from crosspi.data.record import read_record
 
 
-class CaseResult(_Record):
+class CaseResult(Model):
     """What became of one test."""
 
     name: str
@@ -35,7 +31,7 @@ class CaseResult(_Record):
         return self.cpu_seconds + (noted if isinstance(noted, int | float) else 0)
 
 
-class BoardFacts(_Record):
+class BoardFacts(Model):
     """Where it ran, as programs there see it."""
 
     machine: str = Field(description="uname -m")
@@ -51,7 +47,7 @@ class BoardFacts(_Record):
     hwcap: dict[str, str] = Field({}, description="AT_HWCAP and AT_HWCAP2, from qemu")
 
 
-class Results(_Record):
+class Results(Model):
     """What is kept of a smoke test as `results.json`."""
 
     version_of_schema: Literal[1] = Field(1, alias="format")
@@ -83,36 +79,11 @@ class Results(_Record):
         return json.dumps(self.plain(), indent=1, sort_keys=True) + "\n"
 
 
-def schema() -> str:
-    """The JSON Schema of results (kept in `docs/results.schema.json`)."""
-    return json.dumps(Results.model_json_schema(by_alias=True), indent=1) + "\n"
-
-
-def parsed(plain: Mapping[str, Any]) -> Results:
-    """The results in a JSON document.
-
-    Raises:
-        ValueError: they are none; its text names the fields that are wrong.
-    """
-    try:
-        return Results.model_validate(plain)
-    except ValidationError as error:
-        wrong = (f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors()[:5])
-        raise ValueError("; ".join(wrong)) from error
-
-
 def read_results(path: Path) -> Results:
-    """Results that were kept.
-
-    Raises:
-        StoreError: they cannot be read.
-    """
-    try:
-        return parsed(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(
-            "the results of a smoke test cannot be read",
-            where=str(path),
-            why=str(error),
-            fix="run that test again: `invoke smoke`",
-        ) from error
+    """Results that were kept. Raises StoreError where they cannot be read."""
+    return read_record(
+        path,
+        Results,
+        about="the results of a smoke test",
+        fix="run that test again: `invoke smoke`",
+    )

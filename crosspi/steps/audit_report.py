@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from crosspi.audit.findings import FileFacts, Finding
-from crosspi.errors import StoreError
+from crosspi.data.document import Model
+from crosspi.data.record import read_record
 
 
-class AuditReport(BaseModel):
+class AuditReport(Model):
     """What was found in one wheel, archive or folder under one law."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     version_of_schema: Literal[1] = Field(alias="schema")
     ok: bool
@@ -32,23 +30,11 @@ class AuditReport(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def schema() -> str:
-    """The JSON Schema of a report (kept in `docs/audit.schema.json`)."""
-    return json.dumps(AuditReport.model_json_schema(by_alias=True), indent=1) + "\n"
-
-
 def read_report(path: Path) -> AuditReport:
-    """A report that was kept.
-
-    Raises:
-        StoreError: it cannot be read.
-    """
-    try:
-        return AuditReport.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(
-            "the report of an audit cannot be read",
-            where=str(path),
-            why=str(error),
-            fix="build it again: an audit takes seconds",
-        ) from error
+    """A report that was kept. Raises StoreError where it cannot be read."""
+    return read_record(
+        path,
+        AuditReport,
+        about="the report of an audit",
+        fix="build it again: an audit takes seconds",
+    )

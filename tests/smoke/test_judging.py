@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from crosspi.data.record import validated
 from crosspi.data.targets import Cell
 from crosspi.errors import CrosspiError, EmulatorError, HostError, SmokeError
 from crosspi.junit import junit
 from crosspi.smoke.judging import Run, cases, current_test, told_cpu_part
 from crosspi.smoke.judging import judge as judge_run
-from crosspi.smoke.results import Results, parsed
+from crosspi.smoke.results import Results
 
 GOOD: dict[str, Any] = {
     "outcome": "passed",
@@ -64,7 +65,7 @@ def fault(out: Path, cell: Cell, *printed: str, code: int = 0) -> CrosspiError:
 
 def test_passed(out: Path, cell: Cell) -> None:
     leave(out, results=GOOD)
-    assert judge(out, cell, "fine") == parsed(GOOD)
+    assert judge(out, cell, "fine") == validated(Results, GOOD)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_harness_that_fails_without_a_failed_test(out: Path, cell: Cell) -> No
 )
 def test_what_a_passing_test_prints_decides_nothing(out: Path, cell: Cell, line: str) -> None:
     leave(out, results=GOOD)
-    assert judge(out, cell, line, "fine") == parsed(GOOD)
+    assert judge(out, cell, line, "fine") == validated(Results, GOOD)
 
 
 @pytest.mark.parametrize("line", ["see libs/tcg/x", "the words qemu: fatal", "exec format error"])
@@ -274,7 +275,7 @@ def test_the_board_saw_its_own_processor(out: Path, cell: Cell) -> None:
     assert told_cpu_part(cpuinfo) == "0xd03"
     right = {**GOOD, "board": {"machine": "toyl", "cpuinfo": {"CPU part": "0xd03"}}}
     leave(out, results=right)
-    assert judge(out, cell) == parsed(right)
+    assert judge(out, cell) == validated(Results, right)
     for facts in ({"CPU part": "0xc07"}, {}):
         leave(out, results={**GOOD, "board": {"machine": "toyl", "cpuinfo": facts}})
         error = fault(out, cell)
@@ -303,9 +304,8 @@ def test_junit_tells_each_outcome(cell: Cell) -> None:
         {"name": "c", "outcome": "error", "message": "e"},
         {"name": "d", "outcome": "skipped", "message": "slow"},
     ]
-    suite = ElementTree.fromstring(
-        junit(*cases("pack", cell, cell.toolchain.oldest, parsed({**GOOD, "tests": tests})))
-    )
+    results = validated(Results, {**GOOD, "tests": tests})
+    suite = ElementTree.fromstring(junit(*cases("pack", cell, cell.toolchain.oldest, results)))
     assert suite.attrib == {
         "name": "smoke pack cp311-toy toy1",
         "tests": "4",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from crosspi.data.record import schema_of, validated
 from crosspi.errors import StoreError
-from crosspi.smoke.results import parsed, read_results, schema
+from crosspi.smoke.results import Results, read_results
 
 KEPT = Path(__file__).parents[2] / "docs" / "results.schema.json"
 PLAIN: dict[str, Any] = {
@@ -22,11 +23,11 @@ PLAIN: dict[str, Any] = {
 
 
 def test_the_kept_schema_is_the_models() -> None:
-    assert KEPT.read_text(encoding="utf-8") == schema()
+    assert KEPT.read_text(encoding="utf-8") == schema_of(Results)
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
-    results = parsed({**PLAIN, "wheel": "x.whl", "sha256": "0" * 64})
+    results = validated(Results, {**PLAIN, "wheel": "x.whl", "sha256": "0" * 64})
     (tmp_path / "r").write_text(results.to_json())
     assert read_results(tmp_path / "r") == results
     assert "message" not in json.loads(results.to_json())
@@ -34,7 +35,11 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
 
 def test_a_test_knows_what_it_used_and_notes_of_its_children() -> None:
     tests = [{**PLAIN["tests"][0], "notes": {"cpu_seconds": more}} for more in (2, "?", None)]
-    assert [test.used for test in parsed({**PLAIN, "tests": tests}).tests] == [2.5, 0.5, 0.5]
+    assert [test.used for test in validated(Results, {**PLAIN, "tests": tests}).tests] == [
+        2.5,
+        0.5,
+        0.5,
+    ]
 
 
 @pytest.mark.parametrize(

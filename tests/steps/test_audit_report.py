@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from crosspi.audit.findings import SCHEMA, FileFacts, Report, finding
+from crosspi.data.record import schema_of
 from crosspi.errors import StoreError
-from crosspi.steps.audit_report import read_report, schema
+from crosspi.steps.audit_report import AuditReport, read_report
 
 KEPT = Path(__file__).parents[2] / "docs" / "audit.schema.json"
 FILES = (FileFacts("x.so", 1, "ARM", counts={"vfp": 2}, dispatched={"why": "v8 3"}, trials=("t",)),)
@@ -17,11 +18,11 @@ REPORT = Report("x.whl", "toy", "0" * 64, FILES, (finding("elf-broken", "x.so", 
 
 
 def test_the_kept_schema_is_the_models() -> None:
-    assert KEPT.read_text(encoding="utf-8") == schema()
+    assert KEPT.read_text(encoding="utf-8") == schema_of(AuditReport)
 
 
 def test_the_models_schema_has_the_audits_number() -> None:
-    assert json.loads(schema())["properties"]["schema"]["const"] == SCHEMA
+    assert json.loads(schema_of(AuditReport))["properties"]["schema"]["const"] == SCHEMA
 
 
 def test_what_an_audit_writes_is_read_as_it_is(tmp_path: Path) -> None:
