@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,7 +63,7 @@ def execute(
         # Sources first: what cannot be had ends a run before anything was compiled.
         ordered = sorted(closure(goals), key=lambda step: step.kind != SOURCE)
         todo = {step.name: step for step in ordered}
-        while todo:
+        while todo or run.begun:
             step = run.ready(todo)
             if step is None:
                 yield from run.next_ended()
@@ -78,7 +78,6 @@ def execute(
             if isinstance(there, Entry):
                 store.remember(step.kind, step.subject, step.all_inputs)
                 yield _stored(step, there)
-        yield from run.ended()
     finally:
         run.close()
 
@@ -107,7 +106,8 @@ class _Run:
         self._lost: set[str] = set()
         self._cancel = Cancel()
         self._threads = ThreadPoolExecutor(jobs, "step")
-        self._begun: dict[Future[Outcome], Step] = {}
+        #: What runs in a thread.
+        self.begun: dict[Future[Outcome], Step] = {}
         #: The names of the steps of which the outcome is known.
         self.done: set[str] = set()
         for outcome in known:
@@ -115,8 +115,11 @@ class _Run:
 
     def ready(self, todo: Mapping[str, Step]) -> Step | None:
         """The first step of which nothing that it needs is still to be done, or under way."""
-        open_ = todo.keys() | {step.name for step in self._begun.values()}
-        return next((s for s in todo.values() if not any(n.name in open_ for n in s.needs)), None)
+        begun = {step.name for step in self.begun.values()}
+        for step in todo.values():
+            if not any(need.name in todo or need.name in begun for need in step.needs):
+                return step
+        return None
 
     def made(self, step: Step) -> Iterator[Outcome]:
         """Make a step, or begin with it; before it what it needs and is damaged or not there.
@@ -127,25 +130,16 @@ class _Run:
         for need in step.needs:
             if need.name not in self._lost and not self._intact(need):
                 yield from self.made(need)
-                yield from self.ended([need])
-        while len(self._begun) >= self._jobs:
+                while need in self.begun.values():
+                    yield from self.next_ended()
+        while len(self.begun) >= self._jobs:
             yield from self.next_ended()
         if self._stop or any(need.name in self._lost for need in step.needs):
             yield self._noted(Outcome(step, State.BLOCKED))
         elif step.kind in SINGLE_CORE:
-            self._begun[self._threads.submit(self._run, step)] = step
+            self.begun[self._threads.submit(self._run, step)] = step
         else:
             yield self._noted(self._run(step))
-
-    def ended(self, steps: Iterable[Step] | None = None) -> Iterator[Outcome]:
-        """Wait for the end of these steps, or of all, as far as they have begun.
-
-        Yields:
-            The outcomes that came meanwhile.
-        """
-        names = None if steps is None else {step.name for step in steps}
-        while any(names is None or step.name in names for step in self._begun.values()):
-            yield from self.next_ended()
 
     def close(self) -> None:
         """End what still runs, and wait until it has cleared up."""
@@ -154,8 +148,8 @@ class _Run:
 
     def next_ended(self) -> Iterator[Outcome]:
         """Wait until one of those that run has ended."""
-        for future in wait(self._begun, return_when=FIRST_COMPLETED).done:
-            del self._begun[future]
+        for future in wait(self.begun, return_when=FIRST_COMPLETED).done:
+            del self.begun[future]
             yield self._noted(future.result())
 
     def _noted(self, outcome: Outcome) -> Outcome:
