@@ -149,6 +149,15 @@ def carried_out(project: Project, goals: Callable[[], Sequence[Step]]) -> list[O
     return [*first, *others]
 
 
+def fulfilled(project: Project, goals: Callable[[], Sequence[Step]]) -> list[Outcome]:
+    """The same where all of it must succeed. Raises the first error of a step."""
+    outcomes = carried_out(project, goals)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return outcomes
+
+
 def _goals(products: Sequence[ProductSteps]) -> list[Step]:
     return [step for steps in products for step in steps.goals]
 

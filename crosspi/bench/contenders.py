@@ -11,7 +11,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from crosspi.audit.wheelfile import open_wheel
-from crosspi.data.source import ALLOW_UNPINNED, UNPINNED, Source
+from crosspi.data.source import UNPINNED, PypiOrigin, Source
 from crosspi.data.targets import Cell
 from crosspi.errors import BenchError
 from crosspi.sources.cache import SourceCache
@@ -72,11 +72,9 @@ def found(word: str, cell: Cell, sources: SourceCache) -> Path:
             why="it has: " + (", ".join(sorted(wheels)[:8]) or "none at all"),
             fix="name a version or a Python that it serves, or the path of a wheel",
         )
-    origin = {"pypi": canonicalize_name(name), "version": version, "file": sorted(fitting)[0]}
-    entry = {"file": UNPINNED, "origins": [origin]}
-    source = Source.model_validate(entry, context=ALLOW_UNPINNED)
-    pin = sources.measure(word, source).pin
-    return sources.fetch(word, Source.model_validate({**entry, "file": pin}))
+    origin = PypiOrigin(pypi=canonicalize_name(name), version=version, file=sorted(fitting)[0])
+    source = Source.model_construct(file=UNPINNED, origins=(origin,))
+    return sources.fetch_unpinned(word, source)
 
 
 def _check(wheel: Path, tags: frozenset[Tag], cell: Cell) -> None:

@@ -14,7 +14,7 @@ from crosspi.data.targets import Cell, EmulatedBoard
 from crosspi.errors import EmulatorError
 from crosspi.graph import Graph
 from crosspi.project import Project
-from crosspi.run import carried_out
+from crosspi.run import fulfilled
 from crosspi.work.plan import Step
 
 #: The part with the emulator that counts.
@@ -170,9 +170,7 @@ def counter_for(project: Project, cell: Cell, board: EmulatedBoard) -> Counter:
         return graph.system(cell).image.step, graph.part(system)
 
     folders = {}
-    for outcome in carried_out(project, goals):
-        if outcome.error is not None:
-            raise outcome.error
+    for outcome in fulfilled(project, goals):
         if outcome.entry is not None:
             folders[outcome.step.subject] = outcome.entry.out
     image = Graph(project).system(cell).image

@@ -11,13 +11,12 @@ from crosspi import guests
 from crosspi.bench.contenders import Contender
 from crosspi.bench.counting import Counter, Counts, ProgramError
 from crosspi.errors import BenchError, EmulatorError
+from crosspi.smoke.judging import GUEST_SIGNAL
 
 #: What the guest says; it imports nothing of ours.
 GUEST = Path(guests.__file__).parent / "benchmark.py"
 _REFUSED, _REFUSAL = 4, "refused: "
 _FIRST, _CALIBRATING = 3, (100, 101)
-#: What qemu says where a signal ends a program.
-_SIGNAL = "uncaught target signal"
 #: Inferences after the first one.
 _MORE = 3
 
@@ -109,7 +108,7 @@ def _parts(counts: Counts) -> Iterator[int]:
 
 def _refusal(error: ProgramError, wheel: Contender, model: Path) -> BenchError | None:
     """The words of the board's program, or of a signal that ended it; else None."""
-    signals = [line for line in error.said if _SIGNAL in line]
+    signals = [line for line in error.said if GUEST_SIGNAL in line]
     if signals and error.code is not None and error.code > 128:
         return BenchError(
             f"{wheel.name} crashed on {model.stem}",

@@ -16,12 +16,12 @@ from crosspi.bench.measuring import Row, measure
 from crosspi.bench.models import Suite, models, shapes, suite
 from crosspi.cli.options import Options
 from crosspi.cli.session import session
-from crosspi.data.targets import Cell, EmulatedBoard, Toolchain
+from crosspi.data.targets import Cell, EmulatedBoard, Toolchain, split_words
 from crosspi.errors import BenchError, CrosspiError, UsageError
 from crosspi.files import file_sha256, write_text
 from crosspi.graph import Graph
 from crosspi.project import Project, Request
-from crosspi.run import carried_out
+from crosspi.run import fulfilled
 from crosspi.wheels import wheel_in
 from crosspi.work.plan import Step
 
@@ -114,12 +114,11 @@ def _ours(
     project: Project, options: Options, cell: Cell, measured: Suite, into: Path
 ) -> tuple[list[Contender], Contender]:
     """Our own wheels, of each version that is asked for, and numpy: from the store, or built."""
-    words = [word for words in options.recipe for word in words.split(",")] or [measured.recipe]
+    words = split_words(options.recipe, "--recipe") or [measured.recipe]
     numpys: list[Contender] = []
     made: list[Contender] = []
     for word in words:
         request = project.request(options.target, options.python, [word])
-
         for wheel in _wheels(project, request, measured):
             name, version, *_ = parse_wheel_filename(wheel.name)
             if name == measured.recipe:
@@ -146,9 +145,7 @@ def _wheels(project: Project, request: Request, measured: Suite) -> Iterator[Pat
             and steps.recipe.name in (measured.recipe, measured.computes_with)
         ]
 
-    for outcome in carried_out(project, goals):
-        if outcome.error is not None:
-            raise outcome.error
+    for outcome in fulfilled(project, goals):
         if outcome.step.kind == "wheel" and outcome.entry is not None:
             yield wheel_in(outcome.entry.out)
 

@@ -6,7 +6,8 @@
 
 It imports nothing of crosspi. The marks: 0 begins; 1: the module is imported; 2: the model is
 loaded, its tensors have memory and its inputs are filled; 3: the first inference; from 4 on each
-further one; 100 and 101 follow each other. What is wrong with a model is one line on standard output, after REFUSED.
+further one; 100 and 101 follow each other. What is wrong with a model is one line on standard
+output, after REFUSED.
 """
 
 import os

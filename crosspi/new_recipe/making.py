@@ -66,5 +66,4 @@ def _unpacked(project: Project, version: str, cache: SourceCache) -> Sdist:
     """The source distribution of a version, unpacked in the cache."""
     origin = PypiOrigin(pypi=project.name, version=version, file=project.sdist(version))
     source = Source.model_construct(tree=UNPINNED, origins=(origin,))
-    pinned = source.model_copy(update={"tree": cache.measure(project.name, source).pin})
-    return Sdist(cache.fetch(project.name, pinned))
+    return Sdist(cache.fetch_unpinned(project.name, source))

@@ -173,6 +173,11 @@ class SourceCache:
                     self._failed(name, origin.label, error, failures)
         raise all_failed(name, source, failures)
 
+    def fetch_unpinned(self, name: str, source: Source) -> Path:
+        """Fetch what has no pin yet, and hold it to the one that it gets thereby (see `fetch`)."""
+        pin = self.measure(name, source).pin
+        return self.fetch(name, source.model_copy(update={source.kind: pin}))
+
     def project(self, name: str) -> Project:
         """What the user's package index says of a project (see `PypiIndexes.project`)."""
         return self._origins.project(name)
