@@ -20,7 +20,7 @@ from crosspi.data.recipe import Recipes
 from crosspi.data.source import Source
 from crosspi.data.targets import split_words
 from crosspi.errors import AuditError, CrosspiError, NotAWheelError, UsageError
-from crosspi.files import write_text
+from crosspi.files import file_sha256, write_text
 from crosspi.graph import Graph, ProductSteps
 from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
@@ -217,7 +217,9 @@ def list_everything(*, json: bool) -> None:
             **{path: f"not listed: {why}" for path, why in found.strangers.items()},
         }
         built = sorted(states)
-        records = [found.manifests[path] for path in found.wheels]
+        # A page goes by the size of a file; what is called proven is exactly this file.
+        proven = {p: m for p, m in found.manifests.items() if m.sha256 == file_sha256(p)}
+        records = [proven[path] for path in found.wheels if path in proven]
         if json:
             project.console.result(
                 {
@@ -288,7 +290,7 @@ def list_everything(*, json: bool) -> None:
                     p.name,
                     size(p.stat().st_size),
                     states[p],
-                    ", ".join(proven_on(found.manifests[p])) if p in found.manifests else "",
+                    ", ".join(proven_on(proven[p])) if p in proven else "",
                 )
                 for p in built
             ],

@@ -202,6 +202,22 @@ def test_the_list_says_what_is_not_in_the_index(
     assert "not listed" in text
 
 
+def test_a_file_with_other_bytes_is_not_called_proven(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Also where its size is that of its manifest."""
+    wheel = tiny_wheel(tmp_path / "dist")
+    manifest_of(wheel).write_text(a_manifest(wheel).to_json())
+    for proven in (True, False):
+        commands.list_everything(json=False)
+        rows = capsys.readouterr().out.splitlines()
+        (row,) = [row for row in rows if wheel.name in row]
+        assert row.split()[-1] == ("toy1" if proven else "B"), row
+        data = bytearray(wheel.read_bytes())
+        data[-1] ^= 1
+        wheel.write_bytes(data)
+
+
 def test_a_smoke_test_that_fails_again_withdraws_the_wheel(
     checkout: Path, ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
