@@ -47,10 +47,17 @@ class Request:
         return {package.name for package, _ in self.wanted}
 
 
-def _has_product(package: Package, slot: Slot) -> bool:
-    """Whether a package makes something for slots of this kind."""
-    wheel = "wheel" in package.makes
-    return wheel if isinstance(slot, Cell) else set(package.makes) != {"wheel"}
+def _made(package: Package, slot: Slot, pythons: Sequence[str]) -> list[Package]:
+    """What a package makes for a slot: where it makes wheels too, an archive of each version that
+    a Python gets, since both are of one compile."""
+    if isinstance(slot, Cell):
+        return [package] if "wheel" in package.makes else []
+    if set(package.makes) == {"wheel"}:
+        return []
+    if "wheel" not in package.makes or not pythons:
+        return [package]
+    serving = [recipe for python in pythons if (recipe := package.recipe(python))]
+    return [package.of(version) for version in dict.fromkeys(r.data.version for r in serving)]
 
 
 @dataclass
@@ -201,10 +208,10 @@ class Project:
         ]
         return Request(
             [
-                (package, slot)
+                (made, slot)
                 for slot in slots
                 for package in packages
-                if _has_product(package, slot)
+                for made in _made(package, slot, list(chosen))
             ]
         )
 

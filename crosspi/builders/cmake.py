@@ -51,20 +51,25 @@ def python_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
 def prefix_commands(build: CMakeBuild, context: BuildContext) -> list[Command]:
     """Build and install all, and fill the tree.
 
-    Where something is compiled for Pythons too, nothing is installed: the recipe says which files
-    of what was kept are the product.
+    Where something is compiled for Pythons too, a project of the recipe's own is installed, or
+    nothing: then the recipe says which files of what was kept are the product.
     """
-    if build.compile:
-        seen = named_sources(context.recipe.data.prefix.files)
-        return [*prepare_sources(context, only=seen), *fill_prefix(context, installed=False)]
+    files = context.recipe.data.prefix.files
+    own = build.prefix
+    if build.compile and own is None:
+        only = named_sources(files)
+        return [*prepare_sources(context, only=only), *fill_prefix(context, installed=False)]
+    seen = named_sources(own.project, own.options, files) if own else None
     options: dict[str, Scalar] = {
         "CMAKE_INSTALL_PREFIX": context.prefix,
         # A wheel's modules are shared objects, and static libraries become part of them.
         "CMAKE_POSITION_INDEPENDENT_CODE": True,
+        **(own.options if own else {}),
     }
+    project = context.fill(own.project) if own else ""
     return [
-        *prepare_sources(context),
-        _configure(build, context, options),
+        *prepare_sources(context, only=seen),
+        _configure(build, context, options, source=project),
         _ninja("build", context, ()),
         {
             "argv": ["cmake", "--install", f"{WORK}/build"],

@@ -128,8 +128,9 @@ def prepare_sources(context: BuildContext, *, only: Collection[str] | None = Non
 
 def fill_tree(context: BuildContext) -> list[Command]:
     """Put the recipe's own files and licences into the wheel's tree."""
-    wheel = context.recipe.data.wheel
-    return [*_added(context, wheel.files, wheel.licences), {"strip": TREE}]
+    wheel, prefix = context.recipe.data.wheel, context.recipe.data.prefix
+    licences = (*prefix.licences, *wheel.licences)
+    return [*_added(context, wheel.files, licences), {"strip": TREE}]
 
 
 def fill_prefix(context: BuildContext, *, installed: bool) -> list[Command]:

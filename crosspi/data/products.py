@@ -53,6 +53,8 @@ def product_faults(data: RecipeData, folder: Path) -> Iterator[Fault]:
         yield from _prefix_faults(data, folder)
     elif "prefix" in data.model_fields_set:
         yield Fault(("prefix",), "no product has it: say `makes: [library]` or `[archive]` too")
+    elif isinstance(data.build, CMakeBuild) and data.build.prefix:
+        yield Fault(("build", "prefix"), "no product has it: say `makes: [wheel, archive]`")
 
 
 def _compile_faults(build: CMakeBuild) -> Iterator[Fault]:
@@ -61,6 +63,8 @@ def _compile_faults(build: CMakeBuild) -> Iterator[Fault]:
         yield Fault(("build", "keep"), "say what of build.compile later steps need: lib*.a")
     elif build.keep and not build.compile:
         yield Fault(("build", "keep"), "nothing is compiled once (build.compile)")
+    if build.prefix and not build.compile:
+        yield Fault(("build", "prefix"), "nothing is compiled once (build.compile)")
     if build.compile and build.python and not build.python.project:
         text = "name the folder of the CMake project that links what was kept"
         yield Fault(("build", "python", "project"), text)

@@ -450,7 +450,7 @@ def _sees_no_python(location: Location) -> bool:
     """Whether a value goes into what is made once for all Pythons, or without any."""
     if location[:2] == ("smoke", "programs") or location[0] == "prefix":
         return True
-    return location[0] == "build" and location[1] in ("options", "flags", "targets")
+    return location[0] == "build" and location[1] in ("options", "flags", "targets", "prefix")
 
 
 def _after_compiling(location: Location, data: RecipeData) -> bool:

@@ -78,12 +78,24 @@ class CMakePython(Model):
     build: tuple[str, ...] = Field(min_length=1)
 
 
+class CMakePrefix(Model):
+    """The part of a CMake build that makes a library or archive of what was compiled once.
+
+    `project` is the folder of a CMake project of its own, which links what was kept; what its
+    `cmake --install` leaves is the product.
+    """
+
+    project: str = Field(min_length=1)
+    options: dict[str, Scalar] = {}
+
+
 class CMakeBuild(Model):
     """CMake with Ninja. `compile` names CMake targets that are built once for all Pythons.
 
     Of these builds `keep` says what later steps need, in globs below the build folder: archives,
     headers, generated files. They lie at `{compiled}` then, and all else is gone.
-    A library or archive is what `cmake --install` leaves, where nothing is compiled for Pythons.
+    A library or archive is what `cmake --install` leaves: of the project under `prefix`, where
+    something is compiled once, else of the source's.
     """
 
     system: Literal["cmake"]
@@ -95,6 +107,7 @@ class CMakeBuild(Model):
     compile: tuple[str, ...] = ()
     keep: tuple[Glob, ...] = ()
     python: CMakePython | None = None
+    prefix: CMakePrefix | None = None
     targets: dict[str, CMakeOptions] = {}
 
 
@@ -235,7 +248,11 @@ class Licence(Model):
 
 
 class Wheel(Model):
-    """What the wheel holds. With PEP 517 the backend says; here stands only what is added."""
+    """What the wheel holds. With PEP 517 the backend says; here stands only what is added.
+
+    Where a recipe makes a library or archive too, its licences are the wheel's as well: the same
+    things are linked into both.
+    """
 
     files: tuple[AddedFile, ...] = ()
     licences: tuple[Licence, ...] = ()

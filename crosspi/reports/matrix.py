@@ -94,7 +94,7 @@ def run(
     refusals = {_place(p, c): project.refusal(p, c) for p, c in request.wanted}
     wanted = Request([(p, c) for p, c in request.wanted if not refusals[_place(p, c)]])
     result = build(project, wanted, force=force, keep_going=keep_going, level=level)
-    steps = {(w.recipe.name, w.cell.identifier): w for w in result.products}
+    steps = {_made(w): w for w in result.products}
     outcomes = {outcome.step.name: outcome for outcome in result.outcomes}
     squares = [
         _refused(package, cell, why)
@@ -106,7 +106,14 @@ def run(
 
 
 def _place(package: Package, cell: Slot) -> tuple[str, str]:
-    return package.name, cell.identifier
+    """What stands for one product; of archives a request may have several versions."""
+    return package.name if isinstance(cell, Cell) else package.general.label, cell.identifier
+
+
+def _made(steps: ProductSteps) -> tuple[str, str]:
+    """The same for what was made."""
+    recipe = steps.recipe
+    return recipe.name if isinstance(steps.cell, Cell) else recipe.label, steps.cell.identifier
 
 
 def _errors(result: Result) -> list[CrosspiError]:
@@ -168,9 +175,10 @@ def show(console: Console, matrix: Matrix) -> None:
     columns = list(dict.fromkeys((s.architecture, s.package) for s in matrix.squares))
     rows: dict[str, dict[tuple[str, str], str]] = {}
     for square in matrix.squares:
-        rows.setdefault(square.python or "none", {})[square.architecture, square.package] = (
-            square.text
-        )
+        row = rows.setdefault(square.python or "none", {})
+        others = row.get((square.architecture, square.package))
+        text = f"{others}; {square.version} {square.text}" if others else square.text
+        row[square.architecture, square.package] = text
     console.table(
         "matrix (CPU time of the wheel's own steps)",
         ("Python", *(" ".join(column) for column in columns)),

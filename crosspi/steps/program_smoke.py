@@ -21,6 +21,8 @@ from crosspi.steps.smoke import board_inputs
 from crosspi.work.plan import Step, Workspace
 
 _SCRIPT = Path(guests.__file__).parent / "programs.py"
+#: What messages call a product that is nobody's file.
+_COMPILED = "what is in it"
 
 
 def program_smoke_step(
@@ -53,7 +55,7 @@ def program_smoke_step(
     seen = recipe.data.smoke.seen(level)
     own = recipe.folder / folder / "smoke.py"
     script = own if own.is_file() else _SCRIPT
-    about = {"archive": "the archive", "library": "the library"}.get(product.kind, "what is in it")
+    about = {"archive": "the archive", "prefix": "the library"}.get(product.kind, _COMPILED)
 
     def act(work: Workspace) -> None:
         give_to_container_user(work.out)
@@ -95,4 +97,6 @@ def program_smoke_step(
         "data": digest({n: (recipe.data.sources[n].digest, folder) for n, folder in seen.items()}),
     }
     needs = (image.step, linked, product, *proofs)
-    return Step("smoke", f"{product.subject}-{board.name}", inputs, needs, act)
+    # What is compiled for wheels and for an archive is tested by itself, and so is the archive.
+    subject = product.subject if about != _COMPILED else f"{product.subject}-compiled"
+    return Step("smoke", f"{subject}-{board.name}", inputs, needs, act)

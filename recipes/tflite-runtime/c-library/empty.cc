@@ -1,0 +1,1 @@
+// CMake makes no library of archives alone.

@@ -1,0 +1,2 @@
+// Linked to see which C++ library the compiler has.
+int main() { throw 1; }
