@@ -65,7 +65,7 @@ class Board(FakeEngine):
         if "/python" in targets:
             (out / "tree").mkdir()
             (out / "tree" / "made.txt").write_text("x")
-        if '"copy": "/work/installed/' in commands:
+        if any(f'"copy": "/work/{made}/' in commands for made in ("installed", "compiled")):
             (out / "tree" / "lib").mkdir(parents=True)
             (out / "tree" / "lib" / "lib.a").write_bytes(b"\x7fELF of a library")
             (out / "licenses").mkdir()

@@ -130,7 +130,7 @@ def test_what_is_compiled_once_is_tested_once_a_board_before_any_wheel(checkout:
     # One for the architecture, whatever Pythons.
     (programs,) = [step for step in steps if step.kind == "programs"]
     (shared,) = [step for step in steps if step.kind == "smoke" and programs in step.needs]
-    assert shared.name == "smoke:pack-1.0-toy-toy1"
+    assert shared.name == "smoke:pack-1.0-toy-compiled-toy1"
     smokes = [step for w in wheels for step in w.smokes if w.recipe.name == "pack"]
     assert [shared in step.needs for step in smokes] == [True, True]
     before = {step.name for step in closure([programs])}

@@ -11,10 +11,11 @@ from making import ARCHIVE, CMAKE, LIBRARY, PEP517, host_path, quiet, write_reci
 from projects import PACK, Board, ask, project_at
 
 from crosspi.containers.job import Job
+from crosspi.data.targets import Slot
 from crosspi.errors import AuditError, SmokeError, UsageError
 from crosspi.graph import Graph
 from crosspi.index.publishing import listing
-from crosspi.project import Project
+from crosspi.project import Project, Request
 from crosspi.reports import build as report
 from crosspi.reports import matrix as matrices
 from crosspi.run import build
@@ -193,6 +194,42 @@ def test_one_compile_makes_wheels_and_an_archive(checkout: Path) -> None:
     assert "archive:pack-1.0-toy" in steps
 
 
+VERSIONS = BOTH + (
+    "variants:\n- {version: '2.0', pythons: '>=3.11'}\n- {version: '1.0', pythons: '<3.11'}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("pythons", "versions"),
+    [("3.9", ["1.0"]), ("3.11", ["2.0"]), ("3.9,3.11", ["1.0", "2.0"]), ("", ["2.0"])],
+)
+def test_archives_are_of_the_versions_that_the_pythons_get(
+    checkout: Path, pythons: str, versions: list[str]
+) -> None:
+    write_recipe(checkout / "recipes" / "pack", VERSIONS)
+    project = project_at(checkout)
+    words = pythons or "3.11"
+    request = project.request(["toy1"], [words], ["pack"])
+    if not pythons:
+        request = Request(
+            [(project.recipes.by_name["pack"], Slot(project.targets.toolchain("toy1")))]
+        )
+    products = Graph(project).products(request)
+    assert [p.recipe.data.version for p in products if p.kind == "archive"] == versions
+
+
+@pytest.mark.usefixtures("lawful")
+def test_the_matrix_tells_archives_of_two_versions_apart(checkout: Path) -> None:
+    write_recipe(checkout / "recipes" / "pack", VERSIONS)
+    project = project_at(checkout, Packing())
+    matrix = matrices.run(project, project.request(["toy1"], ["3.9", "3.11"], ["pack"]))
+    archives = [s for s in matrix.squares if not s.python]
+    assert [(s.version, s.verdict) for s in archives] == [("1.0", "built"), ("2.0", "built")]
+    shown = io.StringIO()
+    matrices.show(quiet(shown), matrix)
+    assert "2.0 built" in shown.getvalue()
+
+
 @pytest.mark.usefixtures("lawful")
 def test_the_matrix_has_a_row_for_what_has_no_python(products: Path) -> None:
     project = project_at(products, Packing())
@@ -221,8 +258,8 @@ class Packing(Board):
         if any(m.target == "/step" for m in job.mounts):
             commands = (host_path(job, "/step") / "commands.json").read_text()
         code = super().work(job, line)  # type: ignore[arg-type]
-        if '"copy": "/work/installed/' in commands:
-            (host_path(job, "/out") / "tree" / "lib" / "lib.a").write_bytes(self.content)
+        if (library := host_path(job, "/out") / "tree" / "lib" / "lib.a").is_file():
+            library.write_bytes(self.content)
         if "pack_archive.py" in commands:
             (argv,) = [c["argv"] for c in json.loads(commands)["commands"]]
             root = host_path(job, "/pack")

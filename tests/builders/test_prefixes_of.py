@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from making import ARCHIVE, LIBRARY, context, load_recipe
+from making import ARCHIVE, CMAKE, LIBRARY, context, load_recipe
 
 from crosspi.builders import autotools, cmake, make, pep517
 from crosspi.builders.libraries import library_environment
@@ -14,6 +14,7 @@ from crosspi.data.recipe_data import AutotoolsBuild, CMakeBuild, MakeBuild, Pep5
 from crosspi.data.targets import Cell
 from crosspi.errors import DataError
 
+VALUES = {"include": "/python/include", "ext_suffix": ".so"}
 CONFIGURED = ARCHIVE.replace("system: make", "system: autotools").replace(
     'variables: {LIB: "{need:lib}/lib", CC: cross-cc, FAST: true}',
     'arguments: [--disable-shared, "--with-lib={need:lib}"]\n  variables: {ac_cv_x: "yes; rm"}',
@@ -49,6 +50,50 @@ def test_of_what_pythons_share_only_files_are_taken(tmp_path: Path, cell: Cell) 
     commands = cmake.prefix_commands(build, context(recipe, cell))
     assert argvs(commands) == []
     assert {"copy": "/work/compiled/libengine.a", "to": "/out/tree/lib/"} in commands
+
+
+def test_a_project_of_its_own_links_what_pythons_share(tmp_path: Path, cell: Cell) -> None:
+    own = "prefix: {project: '{recipe}/c', options: {SHARED: true, ENGINE: '{compiled}'}}"
+    text = LIBRARY.replace("{SHARED: false}", f"{{SHARED: false}}, compile: [x], keep: [a], {own}")
+    recipe = load_recipe(tmp_path, text)
+    build = recipe.data.build
+    assert isinstance(build, CMakeBuild)
+    commands = cmake.prefix_commands(build, context(recipe, cell, compiled=True))
+    configure, ninja, install = argvs(commands)
+    assert configure[configure.index("-S") + 1] == "/recipe/c"
+    assert "-DSHARED=ON" in configure
+    assert "-DENGINE=/work/compiled" in configure
+    assert ninja == ["ninja", "-C", "/work/build", "-j4"]
+    assert install == ["cmake", "--install", "/work/build"]
+    assert {"copy": "/work/installed/need/lib", "to": "/out/tree"} in commands
+
+
+@pytest.mark.parametrize(("option", "patched"), [("{source:lib}/x", True), ("x", False)])
+def test_it_has_the_patched_sources_that_it_names_and_no_others(
+    tmp_path: Path, cell: Cell, option: str, patched: bool
+) -> None:
+    own = f"prefix: {{project: '{{recipe}}/c', options: {{X: '{option}'}}}}"
+    text = LIBRARY.replace("{SHARED: false}", f"{{}}, compile: [x], keep: [a], {own}")
+    (tmp_path / "lib" / "patches").mkdir(parents=True)
+    (tmp_path / "lib" / "patches" / "a.patch").touch()
+    recipe = load_recipe(tmp_path, text + "patches: {lib: [patches/a.patch]}\n")
+    build = recipe.data.build
+    assert isinstance(build, CMakeBuild)
+    commands = argvs(cmake.prefix_commands(build, context(recipe, cell, compiled=True)))
+    assert any(argv[0] == "patch" for argv in commands) is patched
+
+
+def test_a_wheel_has_the_licences_of_what_it_shares_with_an_archive(
+    tmp_path: Path, cell: Cell
+) -> None:
+    text = CMAKE.replace("pythons:", "makes: [wheel, archive]\npythons:")
+    text += "prefix: {licences: [{of: shared, from: '{source:main}/COPYING'}]}\n"
+    recipe = load_recipe(tmp_path, text)
+    build = recipe.data.build
+    assert isinstance(build, CMakeBuild)
+    told = context(recipe, cell, cell=cell, python=VALUES, compiled=True)
+    copies = [c["to"] for c in cmake.python_commands(build, told) if "copy" in c]
+    assert {"/out/licenses/shared/", "/out/licenses/main/"} <= set(copies)
 
 
 def test_make_gets_its_variables_as_arguments(tmp_path: Path, cell: Cell) -> None:

@@ -64,6 +64,8 @@ def test_what_makes_no_wheel_serves_no_python(tmp_path: Path) -> None:
         (LIBRARY, "SHARED: false}", "A: 1}, keep: ['*.a']", "build.keep: nothing is compiled once"),
         (LIBRARY, "SHARED: false", "A: '{compiled}'", "{compiled}: nothing is compiled once"),
         (CMAKE, "wheel:\n", "prefix: {}\nwheel:\n", "prefix: no product has it: say `makes:"),
+        (LIBRARY, "false}}", "false}, prefix: {project: x}}", "build.prefix: nothing is compiled"),
+        (CMAKE, "  targets:", "  prefix: {project: x}\n  targets:", "build.prefix: no product has"),
         (CMAKE, 'pythons: ">=3.9"\n', "", "pythons: this field is required where a wheel is"),
         (PEP517, "pythons:", "makes: [library, wheel]\npythons:", "'pep517' makes wheels, and no"),
     ],
@@ -81,6 +83,12 @@ def test_a_fault_has_its_place_and_message(
 def test_a_wheel_and_an_archive_share_what_is_compiled(tmp_path: Path) -> None:
     said = fault_of(tmp_path, once(BOTH))
     assert "build.compile: name what the archive and all Pythons share" in said
+
+
+def test_the_project_of_an_archive_sees_no_python(tmp_path: Path) -> None:
+    options = 'prefix: {project: "{recipe}/c", options: {X: "{python:include}"}}'
+    text = BOTH.replace("  targets:", f"  {options}\n  targets:")
+    assert "build.prefix.options.X: {python:include}: what is" in fault_of(tmp_path, text)
 
 
 def test_a_wheel_needs_a_build_that_makes_one(tmp_path: Path) -> None:
