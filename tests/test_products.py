@@ -137,7 +137,7 @@ def test_an_archive_is_published_with_its_proofs(products: Path) -> None:
     report.show(quiet(shown), result, project.paths.dist)
     assert NAME in shown.getvalue()
     assert "pip install" not in shown.getvalue()
-    assert report.as_json(result)["archives"] == [str(path)]
+    assert report.answer(result).archives == [str(path)]
     # Nothing changed, nothing runs.
     again = project_at(products)
     request = again.request(["toy1"], [], ["arc"])

@@ -26,6 +26,7 @@ from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
 from crosspi.project import Project
 from crosspi.reports import build as report
+from crosspi.reports.answers import ListAnswer, PlanAnswer, PlannedStep, SmokeAnswer
 from crosspi.reports.proven import last_proven, proven_on, proven_text
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
@@ -56,7 +57,7 @@ def build(options: Options) -> None:
             level=options.level,
         )
         if options.json:
-            project.console.result(report.as_json(result))
+            project.console.result(report.answer(result).plain())
         report.show(project.console, result, project.paths.dist)
         _raise_all(project, result.errors)
 
@@ -88,7 +89,7 @@ def matrix(options: Options, *, junit: str) -> None:
         if junit:
             write_text(Path(junit), xml.junit("matrix", matrices.cases(result)).decode())
         if options.json:
-            project.console.result(matrices.as_json(result))
+            project.console.result(matrices.answer(result).plain())
         matrices.show(project.console, result)
         _raise_all(project, result.errors)
 
@@ -112,18 +113,18 @@ def smoke(options: Options) -> None:
 
         outcomes = carried_out(project, goals)
         rows = []
-        data = []
+        kept = []
         for outcome in outcomes:
             if outcome.entry is None or outcome.step.name not in chosen:
                 continue
             results = read_results(outcome.entry.out / "results.json")
-            data.append(results.plain())
+            kept.append(results)
             rows += [
                 (outcome.step.subject, test.name, test.outcome, f"{test.seconds:.2f} s")
                 for test in results.tests
             ]
         if options.json:
-            project.console.result(data)
+            project.console.result(SmokeAnswer(results=kept).plain())
         project.console.table("smoke tests", ("on", "test", "outcome", "time"), rows)
         for outcome in outcomes:
             if outcome.error is not None:
@@ -221,23 +222,20 @@ def list_everything(*, json: bool) -> None:
         proven = {p: m for p, m in found.manifests.items() if m.sha256 == file_sha256(p)}
         records = [proven[path] for path in found.wheels if path in proven]
         if json:
-            project.console.result(
-                {
-                    "targets": {n: t.data.boards for n, t in targets.toolchains.items()},
-                    "pythons": {
-                        version: {
-                            name: last_proven(version, name, records) for name in p.data.targets
-                        }
-                        for version, p in targets.pythons.items()
-                    },
-                    "recipes": {
-                        p.name: {r.data.pythons: r.data.version for r in p.recipes} for p in recipes
-                    },
-                    "makes": {p.name: p.makes for p in recipes},
-                    "wheels": [str(path) for path in built if not is_archive(path.name)],
-                    "archives": [str(path) for path in built if is_archive(path.name)],
-                }
+            answer = ListAnswer(
+                targets={n: t.data.boards for n, t in targets.toolchains.items()},
+                pythons={
+                    version: {name: last_proven(version, name, records) for name in p.data.targets}
+                    for version, p in targets.pythons.items()
+                },
+                recipes={
+                    p.name: {r.data.pythons: r.data.version for r in p.recipes} for p in recipes
+                },
+                makes={p.name: p.makes for p in recipes},
+                wheels=[str(path) for path in built if not is_archive(path.name)],
+                archives=[str(path) for path in built if is_archive(path.name)],
             )
+            project.console.result(answer.plain())
             return
         project.console.table(
             "targets",
@@ -306,9 +304,10 @@ def plan(options: Options) -> None:
         goals = [step for w in wheels for step in w.goals]
         steps = pending(goals, project.store, force=options.force)
         if options.json:
-            project.console.result(
-                [{"step": s.step.name, "key": s.step.key, "reason": s.reason} for s in steps]
-            )
+            planned = [
+                PlannedStep(step=s.step.name, key=s.step.key, reason=s.reason) for s in steps
+            ]
+            project.console.result(PlanAnswer(steps=planned).plain())
         elif steps:
             project.console.table(
                 "what would run",
@@ -372,7 +371,7 @@ def doctor(*, json: bool) -> None:
             lock=project.paths.project / "requirements.lock",
         )
         if json:
-            project.console.result(checking.as_data(found))
+            project.console.result(checking.answer(found).plain())
         else:
             checking.render(found, project.console)
         if not checking.healthy(found):

@@ -26,6 +26,7 @@ from crosspi.containers import bootstrap, host
 from crosspi.containers.bootstrap import SET_UP
 from crosspi.containers.emulator import find_qemu, run_qemu
 from crosspi.errors import chain
+from crosspi.reports.answers import CheckAnswer, DoctorAnswer
 
 Grade = Literal["ok", "warn", "fail"]
 
@@ -395,9 +396,9 @@ def healthy(found: Sequence[Check]) -> bool:
     return all(check.verdict != "fail" for check in found)
 
 
-def as_data(found: Sequence[Check]) -> list[dict[str, str]]:
+def answer(found: Sequence[Check]) -> DoctorAnswer:
     """For `--json`."""
-    return [asdict(check) for check in found]
+    return DoctorAnswer(checks=[CheckAnswer(**asdict(check)) for check in found])
 
 
 def render(found: Sequence[Check], console: Console) -> None:

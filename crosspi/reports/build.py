@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crosspi.console import Console, duration, size
 from crosspi.index.numbers import is_archive
+from crosspi.reports.answers import BuildAnswer, ErrorAnswer, StepAnswer
 from crosspi.run import Result
 from crosspi.work.plan import SOURCE, Outcome
 
@@ -31,26 +32,23 @@ def show(console: Console, result: Result, dist: Path) -> None:
         console.line(f"install:  pip install --extra-index-url {index} {names}")
 
 
-def as_json(result: Result) -> dict[str, object]:
+def answer(result: Result) -> BuildAnswer:
     """The same, for programs."""
-    return {
-        "steps": [
-            {
-                "step": outcome.step.name,
-                "state": str(outcome.state),
-                "size": outcome.size,
-                "log": str(outcome.log) if outcome.log else None,
+    return BuildAnswer(
+        steps=[
+            StepAnswer(
+                step=outcome.step.name,
+                state=str(outcome.state),
+                size=outcome.size,
+                log=str(outcome.log) if outcome.log else None,
                 **asdict(outcome.cost),
-            }
+            )
             for outcome in result.outcomes
         ],
-        "wheels": [str(path) for path in result.published if not is_archive(path.name)],
-        "archives": [str(path) for path in result.published if is_archive(path.name)],
-        "errors": [
-            {"kind": type(e).__name__, "exit_code": e.exit_code, "message": str(e)}
-            for e in result.errors
-        ],
-    }
+        wheels=[str(path) for path in result.published if not is_archive(path.name)],
+        archives=[str(path) for path in result.published if is_archive(path.name)],
+        errors=[ErrorAnswer.of(error) for error in result.errors],
+    )
 
 
 def _row(outcome: Outcome) -> Sequence[str]:

@@ -14,6 +14,7 @@ from crosspi.errors import CrosspiError
 from crosspi.graph import ProductSteps
 from crosspi.junit import Case
 from crosspi.project import Project, Request
+from crosspi.reports.answers import ErrorAnswer, MatrixAnswer, SquareAnswer
 from crosspi.run import Result, build
 from crosspi.work.plan import SOURCE, Outcome, State, closure
 from crosspi.work.store import Store
@@ -194,9 +195,12 @@ def show(console: Console, matrix: Matrix) -> None:
         console.line(f"{', '.join(places)}: {reason}")
 
 
-def as_json(matrix: Matrix) -> list[dict[str, object]]:
+def answer(matrix: Matrix) -> MatrixAnswer:
     """The same, for programs."""
-    return [asdict(square) for square in matrix.squares]
+    return MatrixAnswer(
+        squares=[SquareAnswer.model_validate(asdict(square)) for square in matrix.squares],
+        errors=[ErrorAnswer.of(error) for error in matrix.errors],
+    )
 
 
 def cases(matrix: Matrix) -> list[Case]:

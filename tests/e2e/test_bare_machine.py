@@ -161,10 +161,10 @@ def test_the_doctor_finds_it_healthy(bench: Bench) -> None:
 
 def doctor(bench: Bench, *options: str) -> dict[str, Any]:
     done = bench.run("./inv", *options, "doctor", "--json")
-    start = re.search(r"(?m)^\[", done.text)
+    start = re.search(r"(?m)^\{", done.text)
     assert start, done.text
-    checks, _ = json.JSONDecoder().raw_decode(done.text, start.start())  # an error may follow
-    return {check["name"]: check for check in checks}
+    answer, _ = json.JSONDecoder().raw_decode(done.text, start.start())  # an error may follow
+    return {check["name"]: check for check in answer["checks"]}
 
 
 def test_no_recommended_package_is_missing_unawares(bench: Bench) -> None:

@@ -79,7 +79,7 @@ def test_a_changed_smoke_test_runs_only_the_smoke_step(workshop: Workshop) -> No
     workshop.hello()
     assert workshop.invoke(*BUILD).code == 0
     workshop.hello(smoke=SMOKE + "\n# changed\n")
-    planned = workshop.invoke("plan", *BUILD[1:], "--json").data
+    planned = workshop.invoke("plan", *BUILD[1:], "--json").data["steps"]
     assert [(step["step"], step["reason"]) for step in planned] == [
         (f"smoke:hello-1.0-cp311-armv7-{board}", "changed: smoke test")
         for board in ("pi2", "pi3", "pi4")

@@ -8,7 +8,7 @@ from pathlib import Path
 from making import make_step, quiet, tiny_wheel
 
 from crosspi.errors import BuildError
-from crosspi.reports.build import as_json, show
+from crosspi.reports.build import answer, show
 from crosspi.run import Result
 from crosspi.work.plan import Outcome, State
 from crosspi.work.store import Cost
@@ -66,7 +66,7 @@ def test_nothing_published_nothing_to_install(tmp_path: Path) -> None:
 
 
 def test_the_same_for_programs(tmp_path: Path) -> None:
-    data = as_json(result(tmp_path))
+    data = answer(result(tmp_path)).plain()
     steps = data["steps"]
     assert isinstance(steps, list)
     assert steps[2]["step"] == "compile:x"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ from projects import PACK, Board, ask, project_at
 from crosspi.errors import BuildError, DataError, SourceError
 from crosspi.junit import junit
 from crosspi.project import Project
-from crosspi.reports.matrix import Matrix, SquareState, as_json, cases, run, show
+from crosspi.reports.matrix import Matrix, SquareState, answer, cases, run, show
 
 
 def matrix_of(project: Project, *recipes: str, pythons: str = "3.11") -> Matrix:
@@ -108,10 +109,20 @@ def test_rows_are_pythons_and_columns_wheels(checkout: Path) -> None:
 
 
 def test_the_same_for_programs(checkout: Path) -> None:
-    (square,) = as_json(matrix_of(project_at(checkout), "other"))
+    (square,) = answer(matrix_of(project_at(checkout), "other")).plain()["squares"]
     assert square["package"] == "other"
     assert square["boards"] == ["toy1", "toy2"]
     assert square["verdict"] == "built"
+
+
+def test_programs_are_told_every_state_and_all_errors(lost: Project) -> None:
+    matrix = matrix_of(lost, "pack", pythons="3.9,3.11")
+    told = answer(matrix).plain()
+    assert {"unreachable"} <= {square["verdict"] for square in told["squares"]}
+    assert [error["kind"] for error in told["errors"]] == ["DataError", "SourceError"]
+    one = matrix.squares[0]
+    for state in SquareState:
+        assert answer(Matrix([replace(one, verdict=state)], [])).squares[0].verdict == state
 
 
 def test_the_same_for_jenkins(lost: Project, checkout: Path) -> None:
