@@ -194,7 +194,8 @@ class Project:
         with mistakes.noted():
             words = split_words(pythons, "--python")
             chosen = {p.version: p for p in mistakes.each(self.targets.python, words)}
-            if not words and any("wheel" in package.makes for package in packages):
+            # What makes something else too makes that alone where no Python is named.
+            if not words and any(set(package.makes) == {"wheel"} for package in packages):
                 raise UsageError(
                     "for which Python?",
                     where="--python",
