@@ -25,6 +25,7 @@ from tests_of_2026 import *
 from tests_of_arrays import *
 from tests_of_interpreters import *
 from tests_of_kernels import *
+from tests_of_perception import *
 
 # ---- The package ---------------------------------------------------------------------------------
 

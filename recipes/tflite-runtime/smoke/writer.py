@@ -10,6 +10,8 @@ import struct
 import numpy as np
 
 TYPES = {"f4": 0, "f2": 1, "i4": 2, "u1": 3, "i8": 4, "i1": 9}
+#: The number of all operators that have a name instead.
+CUSTOM = 32
 SIZES = {"b": 1, "B": 1, "i": 4, "I": 4, "f": 4, "q": 8}
 
 
@@ -154,6 +156,14 @@ class Net(object):
         if options_type:
             fields[3] = ("B", options_type)
             fields[4] = ("ref", Table(options or {}))
+        self.operators.append(Table(fields))
+
+    def custom(self, name, options, inputs, outputs):
+        """Adds an operator that the schema has no number for; `options` are its bytes."""
+        self.codes.append(Table({0: ("b", CUSTOM), 1: text(name), 2: ("i", 1), 3: ("i", CUSTOM)}))
+        fields = {0: ("I", len(self.codes) - 1), 1: ints(inputs), 2: ints(outputs)}
+        if options:
+            fields[5] = ("ref", Vector("B", bytearray(options)))
         self.operators.append(Table(fields))
 
     def model(self, inputs, outputs):
