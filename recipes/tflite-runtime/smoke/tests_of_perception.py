@@ -117,7 +117,12 @@ def test_an_unknown_operator(case):
     data, output = net.tensor((1, 2), "f4"), net.tensor((1, 2), "f4")
     net.custom("NobodyHasThis", b"", [data], [output])
     case.raises(
-        (RuntimeError, ValueError), answers, net, [data], [output], [image((1, 2))],
+        (RuntimeError, ValueError),
+        answers,
+        net,
+        [data],
+        [output],
+        [image((1, 2))],
         match="NobodyHasThis",
     )
 
