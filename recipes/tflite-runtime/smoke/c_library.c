@@ -103,7 +103,8 @@ static void net(const char *file)
 
 static void refused(const char *file)
 {
-    static const char text[] = "no model at all, though it is long enough to be looked at";
+    static _Alignas(16) const char text[] =
+        "no model at all, though it is long enough to be looked at";
     TfLiteInterpreterOptions *options = TfLiteInterpreterOptionsCreate();
 
     check(!TfLiteModelCreateFromFile("/nonexistent"), "no file");
