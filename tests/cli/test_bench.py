@@ -34,7 +34,7 @@ PI3 = Options(target=("pi3",), python=("3.11",))
     ("options", "said"),
     [
         (Options(), "for which board?"),
-        (Options(target=("pi3",)), "for which Python?"),
+        (Options(target=("pi3",)), "one board and one Python"),
         (Options(target=("pi3", "pi-zero"), python=("3.11",)), "one board and one Python"),
         (Options(target=("pi3",), python=("3.11", "3.13")), "one board and one Python"),
         (Options(target=("pi9",), python=("3.11",)), "pi9"),

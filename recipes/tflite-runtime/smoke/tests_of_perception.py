@@ -15,7 +15,7 @@ from tflite_runtime.interpreter import Interpreter
 from comparing import NEWER
 from writer import Net
 
-#: {"T": 0, "include_batch_in_index": false, "ksize": [1, 2, 2, 1], "padding": …,
+#: {"T": 0, "include_batch_in_index": false, "ksize": [1, 2, 2, 1], "padding": P,
 #: "strides": [1, 2, 2, 1]}, as FlatBuffers' own Python package writes it (flexbuffers).
 POOLING = {
     "VALID": b"5400696e636c7564655f62617463685f696e5f696e646578006b73697a65000401020201706164"
