@@ -26,6 +26,7 @@ from tests_of_arrays import *
 from tests_of_interpreters import *
 from tests_of_kernels import *
 from tests_of_perception import *
+from tests_of_versions import *
 
 # ---- The package ---------------------------------------------------------------------------------
 

@@ -27,9 +27,9 @@ POOLING = {
 }
 
 
-def answers(net, inputs, outputs, given):
-    """What a net answers."""
-    interpreter = Interpreter(model_content=net.model(inputs, outputs))
+def answers(content, given):
+    """What a model answers."""
+    interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     for detail, value in zip(interpreter.get_input_details(), given):
         interpreter.set_tensor(detail["index"], value)
@@ -66,7 +66,7 @@ def _pooling(padding, height, width):
         options = binascii.unhexlify(POOLING[padding])
         net.custom("MaxPoolWithArgmax", options, [data], outputs)
         given = image(shape)
-        found, wanted = answers(net, [data], outputs, [given]), pooled(given, height, width)
+        found, wanted = answers(net.model([data], outputs), [given]), pooled(given, height, width)
         case.close(found[0], wanted[0], atol=0, rtol=0)
         case.equal(found[1].tolist(), wanted[1].tolist(), "places")
 
@@ -91,7 +91,7 @@ def test_max_unpooling(case):
     largest, where = pooled(given, 2, 2)
     wanted = np.zeros(given.size, "f4")
     wanted[where.ravel()] = largest.ravel()
-    (found,) = answers(net, [data, places], [output], [largest, where])
+    (found,) = answers(net.model([data, places], [output]), [largest, where])
     case.equal(found.ravel().tolist(), wanted.tolist(), "answer")
 
 
@@ -104,10 +104,11 @@ def test_dense_image_warp(case):
     net.custom("DenseImageWarp", b"", [data, flow], [output])
     given = image((1, 4, 5, 2))
     still = np.zeros((1, 4, 5, 2), "f4")
-    case.close(answers(net, [data, flow], [output], [given, still])[0], given, atol=1e-6, rtol=0)
+    content = net.model([data, flow], [output])
+    case.close(answers(content, [given, still])[0], given, atol=1e-6, rtol=0)
     moved = still + np.array([-1, -0.5], "f4")
     wanted = (given[:, 1:, :-1] + given[:, 1:, 1:]) / 2
-    (found,) = answers(net, [data, flow], [output], [given, moved])
+    (found,) = answers(content, [given, moved])
     case.close(found[:, :-1, :-1], wanted, atol=1e-6, rtol=0)
 
 
@@ -119,9 +120,7 @@ def test_an_unknown_operator(case):
     case.raises(
         (RuntimeError, ValueError),
         answers,
-        net,
-        [data],
-        [output],
+        net.model([data], [output]),
         [image((1, 2))],
         match="NobodyHasThis",
     )

@@ -9,7 +9,9 @@ import struct
 
 import numpy as np
 
-TYPES = {"f4": 0, "f2": 1, "i4": 2, "u1": 3, "i8": 4, "i1": 9}
+TYPES = {"f4": 0, "f2": 1, "i4": 2, "u1": 3, "i8": 4, "b1": 6, "i2": 7, "i1": 9}
+#: Two of these are packed into a byte, or four: numpy has none.
+PACKED = {"int4": (17, 2), "int2": (19, 4)}
 #: The number of all operators that have a name instead.
 CUSTOM = 32
 SIZES = {"b": 1, "B": 1, "i": 4, "I": 4, "f": 4, "q": 8}
@@ -31,7 +33,9 @@ class Table(object):
             size += SIZES.get(self.fields[slot][0], 4)
         align(out, 2)
         table = 4 + 2 * slots
-        while (len(out) + table) % 4:
+        # Numbers of eight bytes come first, right after the reference to the vtable.
+        wide = any(SIZES.get(kind, 4) == 8 for kind, _ in self.fields.values())
+        while (len(out) + table) % (8 if wide else 4) != (4 if wide else 0):
             out += b"\0"
         vtable = len(out)
         out += struct.pack("<%dH" % (2 + slots), table, size, *offsets)
@@ -109,12 +113,28 @@ def flatbuffer(root, identifier):
     return bytes(out)
 
 
-class Net(object):
-    """A model of one subgraph, operator by operator."""
+def plain(data, kind):
+    """The bytes of numbers."""
+    return np.ascontiguousarray(data.astype("<" + kind)).tobytes()
 
-    def __init__(self):
-        self.buffers = [Table({})]  # the first buffer is empty by convention
-        self.tensors, self.codes, self.operators = [], [], []
+
+def packed(data, in_a_byte):
+    """The bytes of small numbers, the first in the lowest bits."""
+    bits = 8 // in_a_byte
+    numbers = [int(number) & (2**bits - 1) for number in data.ravel()]
+    out = bytearray((len(numbers) + in_a_byte - 1) // in_a_byte)
+    for place, number in enumerate(numbers):
+        out[place // in_a_byte] |= number << bits * (place % in_a_byte)
+    return bytes(out)
+
+
+class Net(object):
+    """A model of one subgraph, operator by operator; or a subgraph `of` another's model."""
+
+    def __init__(self, of=None):
+        self.buffers = of.buffers if of else [Table({})]  # the first is empty by convention
+        self.codes = of.codes if of else []
+        self.tensors, self.operators = [], []
         self.shapes = []
 
     def tensor(self, shape, kind, data=None, quantization=None):
@@ -123,14 +143,15 @@ class Net(object):
         `kind` is numpy's; `data` makes it a constant; `quantization` is (scales, zero points,
         dimension).
         """
+        number, in_a_byte = PACKED.get(kind) or (TYPES[kind], 0)
         fields = {
             0: ints(shape),
-            1: ("b", TYPES[kind]),
+            1: ("b", number),
             2: ("I", 0),
             3: text("t%d" % len(self.tensors)),
         }
         if data is not None:
-            raw = np.ascontiguousarray(data.astype("<" + kind)).tobytes()
+            raw = packed(data, in_a_byte) if in_a_byte else plain(data, kind)
             fields[2] = ("I", len(self.buffers))
             self.buffers.append(Table({0: ("ref", Bytes(raw))}))
         if quantization is not None:
@@ -149,13 +170,18 @@ class Net(object):
         self.shapes.append(tuple(shape))
         return len(self.tensors) - 1
 
-    def operator(self, code, version, inputs, output, options_type=0, options=None):
-        """Adds an operator; `options` are the fields of its table, `options_type` its number."""
-        self.codes.append(Table({0: ("b", code), 2: ("i", version), 3: ("i", code)}))
-        fields = {0: ("I", len(self.codes) - 1), 1: ints(inputs), 2: ints([output])}
+    def operator(self, code, version, inputs, output, options_type=0, options=None, second=False):
+        """Adds an operator; `options` are the fields of its table, `options_type` its number.
+
+        `output` is one, or a list; `second`: the options are of the schema's second list.
+        """
+        outputs = output if isinstance(output, list) else [output]
+        self.codes.append(Table({0: ("b", min(code, 127)), 2: ("i", version), 3: ("i", code)}))
+        fields = {0: ("I", len(self.codes) - 1), 1: ints(inputs), 2: ints(outputs)}
         if options_type:
-            fields[3] = ("B", options_type)
-            fields[4] = ("ref", Table(options or {}))
+            kind, table = (11, 12) if second else (3, 4)
+            fields[kind] = ("B", options_type)
+            fields[table] = ("ref", Table(options or {}))
         self.operators.append(Table(fields))
 
     def custom(self, name, options, inputs, outputs):
@@ -166,23 +192,26 @@ class Net(object):
             fields[5] = ("ref", Vector("B", bytearray(options)))
         self.operators.append(Table(fields))
 
-    def model(self, inputs, outputs):
-        """The bytes of the model."""
-        graph = Table(
+    def graph(self, inputs, outputs, name="main"):
+        """The subgraph."""
+        return Table(
             {
                 0: ("ref", Vector("ref", self.tensors)),
                 1: ints(inputs),
                 2: ints(outputs),
                 3: ("ref", Vector("ref", self.operators)),
-                4: text("main"),
+                4: text(name),
             }
         )
+
+    def model(self, inputs, outputs, others=()):
+        """The bytes of the model; `others` are its further subgraphs."""
         return flatbuffer(
             Table(
                 {
                     0: ("I", 3),
                     1: ("ref", Vector("ref", self.codes)),
-                    2: ("ref", Vector("ref", [graph])),
+                    2: ("ref", Vector("ref", [self.graph(inputs, outputs)] + list(others))),
                     3: text("crosspi"),
                     4: ("ref", Vector("ref", self.buffers)),
                 }
