@@ -69,6 +69,7 @@ def build(
         **BUILDING,
         "keep-going": BUILDING["keep-going"] + "; the default",
         "junit": "also write the result as JUnit's XML to this file",
+        "dry-run": "build nothing: show what many machines would do, each with its command",
     },
 )
 def matrix(
@@ -84,6 +85,7 @@ def matrix(
     json: bool = False,
     smoke: str = "default",
     junit: str = "",
+    dry_run: bool = False,
 ) -> None:
     """Build for all boards and all Pythons, and show what became of it: invoke matrix"""
     from crosspi.cli import commands
@@ -94,7 +96,27 @@ def matrix(
         jobs=jobs, offline=offline, keep_going=keep_going, force=force, verbose=verbose,
         json=json, level=smoke,
     )  # fmt: skip
-    commands.matrix(options, junit=junit)
+    if dry_run:
+        commands.farm(options)
+    else:
+        commands.matrix(options, junit=junit)
+
+
+@task(
+    iterable=["source"],
+    help={
+        "source": "folder that another machine's builds published into; repeats",
+        "to": "folder of the index; default: CROSSPI_DIST, or dist/",
+        "json": RUNNING["json"],
+    },
+)
+def publish(
+    _context: Context, source: Sequence[str] | None = None, to: str = "", json: bool = False
+) -> None:
+    """Take what other machines built into one index: invoke publish --source /srv/pi3"""
+    from crosspi.cli import commands
+
+    commands.publish(source or (), to, json=json)
 
 
 @task(

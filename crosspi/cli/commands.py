@@ -24,9 +24,9 @@ from crosspi.files import file_sha256, write_text
 from crosspi.graph import Graph, ProductSteps
 from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
-from crosspi.project import Project
+from crosspi.project import Project, Request
 from crosspi.reports import build as report
-from crosspi.reports.answers import ListAnswer, PlanAnswer, PlannedStep, SmokeAnswer
+from crosspi.reports.answers import ListAnswer, PlanAnswer, PlannedStep, PublishAnswer, SmokeAnswer
 from crosspi.reports.proven import last_proven, proven_on, proven_text
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
@@ -62,6 +62,32 @@ def build(options: Options) -> None:
         _raise_all(project, result.errors)
 
 
+def _of_matrix(project: Project, options: Options) -> Request:
+    """All boards × all Pythons × the default recipes, or what of them is selected."""
+    request = project.request(
+        options.target or list(project.targets.toolchains),
+        options.python or list(project.targets.pythons),
+        options.recipe,
+    )
+    if all(project.refusal(package, cell) for package, cell in request.wanted):
+        project.check(request)
+        raise UsageError("no recipe is selected", fix="name some with --recipe")
+    return request
+
+
+def farm(options: Options) -> None:
+    """What a matrix would do, as branches for many machines."""
+    from crosspi.reports import farm as farms
+
+    with session(json=options.json) as project:
+        project.only_looks = True
+        plan = farms.planned(project, _of_matrix(project, options))
+        if options.json:
+            project.console.result(plan.plain())
+        else:
+            farms.show(project.console, plan)
+
+
 def matrix(options: Options, *, junit: str) -> None:
     """Build all boards × all Pythons × the default recipes, or what of them is selected."""
     from crosspi.reports import matrix as matrices
@@ -71,14 +97,7 @@ def matrix(options: Options, *, junit: str) -> None:
             raise UsageError(
                 f"there is no folder for '{junit}'", where="--junit", fix="make the folder first"
             )
-        request = project.request(
-            options.target or list(project.targets.toolchains),
-            options.python or list(project.targets.pythons),
-            options.recipe,
-        )
-        if all(project.refusal(package, cell) for package, cell in request.wanted):
-            project.check(request)
-            raise UsageError("no recipe is selected", fix="name some with --recipe")
+        request = _of_matrix(project, options)
         result = matrices.run(
             project,
             request,
@@ -92,6 +111,29 @@ def matrix(options: Options, *, junit: str) -> None:
             project.console.result(matrices.answer(result).plain())
         matrices.show(project.console, result)
         _raise_all(project, result.errors)
+
+
+def publish(sources: Sequence[str], to: str, *, json: bool) -> None:
+    """Take what other machines published into one index."""
+    from crosspi.index.gathering import gather
+
+    with session(json=json) as project:
+        if not sources:
+            raise UsageError(
+                "what is to be published?",
+                where="--source",
+                fix="name the folders that builds published into; they repeat",
+            )
+        dist = Path(to) if to else project.paths.dist
+        gathered = gather(dist, [Path(source) for source in sources])
+        if json:
+            answer = PublishAnswer(new=gathered.new, known=gathered.known)
+            project.console.result(answer.plain())
+        for name in gathered.new:
+            project.console.line(f"{name}  published")
+        project.console.line(
+            f"{dist}: {len(gathered.new)} new, {len(gathered.known)} there already"
+        )
 
 
 def smoke(options: Options) -> None:

@@ -87,7 +87,7 @@ def publish(
             fix="build it again with `invoke build`",
         )
     dist.mkdir(parents=True, exist_ok=True)
-    with _locked(dist):
+    with locked(dist):
         target = dist / wheel.name
         taken = read_manifest(target)
         if taken and taken.sha256 != sha256:
@@ -102,7 +102,7 @@ def publish(
             shutil.copyfile(wheel, partial)
             partial.rename(target)
         write_text(manifest_of(target), manifest.to_json())
-        _write_pages(dist)
+        write_pages(dist)
     return target
 
 
@@ -119,14 +119,14 @@ def withdraw(dist: Path, wheel: Path, why: str) -> Path | None:
     """
     if not dist.is_dir():
         return None
-    with _locked(dist):
+    with locked(dist):
         path = published_as(dist, wheel)
         found = listing(dist)
         if path is None or path not in (*found.wheels, *found.archives):
             return None
         record = found.manifests[path].model_copy(update={"withdrawn": why})
         write_text(manifest_of(path), record.to_json())
-        _write_pages(dist)
+        write_pages(dist)
         return path
 
 
@@ -159,7 +159,8 @@ def listing(dist: Path) -> Listing:
     return Listing(wheels, archives, withdrawn, strangers, manifests)
 
 
-def _write_pages(dist: Path) -> None:
+def write_pages(dist: Path) -> None:
+    """Write the pages of all that is listed; hold the lock meanwhile."""
     found = listing(dist)
     write_index(dist, found.wheels)
     write_archives(dist, found.archives)
@@ -206,7 +207,7 @@ def _builds(dist: Path, wheel: Path) -> list[Path]:
 
 
 @contextmanager
-def _locked(dist: Path) -> Iterator[None]:
+def locked(dist: Path) -> Iterator[None]:
     """Two publishers of one folder wait for each other."""
     with FileLock(dist / ".lock"):
         yield

@@ -83,6 +83,39 @@ class MatrixAnswer(Answer):
     errors: Sequence[ErrorAnswer]
 
 
+class BranchAnswer(Model):
+    """What one machine of a farm does: `./inv ARGUMENTS`."""
+
+    name: str = Field(description="of the branch; a plain word, as files have")
+    architecture: str
+    python: str = Field(description="empty where it makes archives alone")
+    recipes: Sequence[str]
+    arguments: Sequence[str]
+    todo: int = Field(description="steps that are not in this machine's store")
+
+
+class NotServed(Model):
+    """What no recipe or image serves, and why."""
+
+    package: str
+    python: str
+    architecture: str
+    why: str
+
+
+class FarmAnswer(Answer):
+    """`invoke matrix --dry-run --json`."""
+
+    first: Sequence[BranchAnswer] = Field(
+        description="what is compiled once an architecture, before the Pythons fan out"
+    )
+    branches: Sequence[BranchAnswer]
+    retry: Sequence[int] = Field(
+        description="exit codes of faults of machines and networks, which may be tried again"
+    )
+    not_served: Sequence[NotServed]
+
+
 class PlannedStep(Model):
     """A step that would run."""
 
@@ -127,6 +160,13 @@ class DoctorAnswer(Answer):
     checks: Sequence[CheckAnswer]
 
 
+class PublishAnswer(Answer):
+    """`invoke publish --json`: files by name."""
+
+    new: Sequence[str]
+    known: Sequence[str] = Field(description="what the index had already")
+
+
 class SmokeAnswer(Answer):
     """`invoke smoke --json`: the results of each test that ran, as they are kept."""
 
@@ -137,12 +177,14 @@ class SmokeAnswer(Answer):
         return {**super().plain(), "results": [result.plain() for result in self.results]}
 
 
-#: By the command that answers so; the schema is `docs/COMMAND.schema.json`.
+#: By the command that answers so (`farm`: `matrix --dry-run`); its schema is in `docs/`.
 ANSWERS: Mapping[str, type[Answer]] = {
     "build": BuildAnswer,
     "doctor": DoctorAnswer,
+    "farm": FarmAnswer,
     "list": ListAnswer,
     "matrix": MatrixAnswer,
     "plan": PlanAnswer,
+    "publish": PublishAnswer,
     "smoke": SmokeAnswer,
 }
