@@ -114,9 +114,41 @@ def publish(
     _context: Context, source: Sequence[str] | None = None, to: str = "", json: bool = False
 ) -> None:
     """Take what other machines built into one index: invoke publish --source /srv/pi3"""
-    from crosspi.cli import commands
+    from crosspi.cli import publishing
 
-    commands.publish(source or (), to, json=json)
+    publishing.publish(source or (), to, json=json)
+
+
+@task(
+    help={
+        "index": "a folder that was published into, or a site's address; default: dist/",
+        "json": RUNNING["json"],
+    },
+)
+def verify(_context: Context, index: str = "", json: bool = False) -> None:
+    """Check every file and page of a published index: invoke verify --index /srv/index"""
+    from crosspi.cli import publishing
+
+    publishing.verify(index, json=json)
+
+
+@task(
+    positional=["file"],
+    help={"file": "a published wheel, or NAME==VERSION", "why": "the reason, which pip shows"},
+)
+def yank(_context: Context, file: str, why: str = "") -> None:
+    """Let pip take a wheel only for those who pinned it: invoke yank numpy==2.4.6 --why "…" """
+    from crosspi.cli import publishing
+
+    publishing.yank(file, why)
+
+
+@task(positional=["file"], help={"file": "a published wheel, or NAME==VERSION"})
+def unyank(_context: Context, file: str) -> None:
+    """Take back that a wheel is yanked: invoke unyank numpy==2.4.6"""
+    from crosspi.cli import publishing
+
+    publishing.unyank(file)
 
 
 @task(

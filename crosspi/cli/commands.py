@@ -26,7 +26,12 @@ from crosspi.index.numbers import is_archive
 from crosspi.index.publishing import listing
 from crosspi.project import Project, Request
 from crosspi.reports import build as report
-from crosspi.reports.answers import ListAnswer, PlanAnswer, PlannedStep, PublishAnswer, SmokeAnswer
+from crosspi.reports.answers import (
+    ListAnswer,
+    PlanAnswer,
+    PlannedStep,
+    SmokeAnswer,
+)
 from crosspi.reports.proven import last_proven, proven_on, proven_text
 from crosspi.run import build as build_wheels
 from crosspi.run import carried_out, withdraw_unproven
@@ -111,29 +116,6 @@ def matrix(options: Options, *, junit: str) -> None:
             project.console.result(matrices.answer(result).plain())
         matrices.show(project.console, result)
         _raise_all(project, result.errors)
-
-
-def publish(sources: Sequence[str], to: str, *, json: bool) -> None:
-    """Take what other machines published into one index."""
-    from crosspi.index.gathering import gather
-
-    with session(json=json) as project:
-        if not sources:
-            raise UsageError(
-                "what is to be published?",
-                where="--source",
-                fix="name the folders that builds published into; they repeat",
-            )
-        dist = Path(to) if to else project.paths.dist
-        gathered = gather(dist, [Path(source) for source in sources])
-        if json:
-            answer = PublishAnswer(new=gathered.new, known=gathered.known)
-            project.console.result(answer.plain())
-        for name in gathered.new:
-            project.console.line(f"{name}  published")
-        project.console.line(
-            f"{dist}: {len(gathered.new)} new, {len(gathered.known)} there already"
-        )
 
 
 def smoke(options: Options) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from crosspi.errors import Mistakes, StoreError, UsageError
 from crosspi.files import file_sha256, write_text
 from crosspi.index.manifest import Manifest, manifest_of, read_manifest
-from crosspi.index.publishing import listing, locked, write_pages
+from crosspi.index.publishing import kept_yanked, listing, locked, write_pages
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def gather(dist: Path, folders: Sequence[Path]) -> Gathered:
                 partial.unlink()
                 raise _another(path)
             partial.rename(dist / name)
-            write_text(manifest_of(dist / name), manifest.to_json())
+            kept = kept_yanked(manifest, read_manifest(dist / name))
+            write_text(manifest_of(dist / name), kept.to_json())
         write_pages(dist)
     return Gathered(new, sorted(set(found) - set(new)))
 

@@ -88,12 +88,14 @@ class Manifest(Model):
     made_with: MadeWith
     crosspi: str
     withdrawn: str = Field("", description="why its proof no longer holds")
+    yanked: str = Field("", description="why only those get it who pinned it (PEP 592)")
 
     def to_json(self) -> str:
         """As it is published."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if not self.withdrawn:
-            del plain["withdrawn"]
+        for name in ("withdrawn", "yanked"):
+            if not plain[name]:
+                del plain[name]
         return json.dumps(plain, indent=1, sort_keys=True) + "\n"
 
 

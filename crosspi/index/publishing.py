@@ -101,9 +101,14 @@ def publish(
             partial = dist / f".{wheel.name}.part"
             shutil.copyfile(wheel, partial)
             partial.rename(target)
-        write_text(manifest_of(target), manifest.to_json())
+        write_text(manifest_of(target), kept_yanked(manifest, taken).to_json())
         write_pages(dist)
     return target
+
+
+def kept_yanked(manifest: Manifest, before: Manifest | None) -> Manifest:
+    """A manifest with what somebody said of the same file: a new proof does not take it back."""
+    return manifest.model_copy(update={"yanked": before.yanked if before else ""})
 
 
 def withdraw(dist: Path, wheel: Path, why: str) -> Path | None:
@@ -162,8 +167,8 @@ def listing(dist: Path) -> Listing:
 def write_pages(dist: Path) -> None:
     """Write the pages of all that is listed; hold the lock meanwhile."""
     found = listing(dist)
-    write_index(dist, found.wheels)
-    write_archives(dist, found.archives)
+    write_index(dist, found.wheels, found.manifests)
+    write_archives(dist, found.archives, found.manifests)
 
 
 def published_as(dist: Path, wheel: Path) -> Path | None:

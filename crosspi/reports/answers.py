@@ -167,6 +167,14 @@ class PublishAnswer(Answer):
     known: Sequence[str] = Field(description="what the index had already")
 
 
+class VerifyAnswer(Answer):
+    """`invoke verify --json`."""
+
+    files: int = Field(description="that are as they should be")
+    faults: Sequence[str]
+    strangers: Sequence[str] = Field(description="files that are there and not listed, and why")
+
+
 class SmokeAnswer(Answer):
     """`invoke smoke --json`: the results of each test that ran, as they are kept."""
 
@@ -187,4 +195,5 @@ ANSWERS: Mapping[str, type[Answer]] = {
     "plan": PlanAnswer,
     "publish": PublishAnswer,
     "smoke": SmokeAnswer,
+    "verify": VerifyAnswer,
 }

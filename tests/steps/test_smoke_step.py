@@ -103,7 +103,7 @@ def test_pip_installs_from_a_staged_index_of_its_own(
     _, engine = run(tmp_path, recipe, cell, passes)
     (job,) = engine.jobs
     staged = host_path(job, "/index")
-    assert sorted(p.name for p in (staged / "simple").iterdir()) == ["index.html", "other", "pack"]
+    assert sorted(p.name for p in (staged / "simple").glob("*/")) == ["other", "pack"]
     assert "file:///index/simple" in job.argv
     assert "pack==1.0" in job.argv
 
