@@ -57,8 +57,8 @@ def verify(place: str, *, json: bool) -> None:
                 f"the index is not whole: {number} fault{'s' if number > 1 else ''}",
                 where="\n".join([place or str(dist), *found.faults]),
                 why="files or pages were changed, or are cut off",
-                fix="publish it anew from the machine that built it; what was changed by hand is "
-                "nobody's proof",
+                fix="remove the files that are wrong, and publish them anew from the machine that "
+                "built them",
             )
         project.console.line(f"{place or dist}: {found.files} files, all as they were proven")
 
