@@ -51,7 +51,7 @@ class Run extends BasePipelineTest {
     helper.registerAllowedMethod('parameters', [List]) { }
     helper.registerAllowedMethod('pipelineTriggers', [List]) { }
     helper.registerAllowedMethod('choice', [Map]) { }
-    helper.registerAllowedMethod('string', [Map]) { }
+    helper.registerAllowedMethod('string', [Map]) { Map given -> note('parameter', given) }
     helper.registerAllowedMethod('logRotator', [Map]) { }
     helper.registerAllowedMethod('buildDiscarder', [Object]) { }
     helper.registerAllowedMethod('cron', [String]) { }
@@ -105,7 +105,7 @@ class Run extends BasePipelineTest {
     helper.registerAllowedMethod('checkout', [Object]) { note('checkout', 'scm') }
     helper.registerAllowedMethod('error', [String]) { String text -> throw new RuntimeException(text) }
     binding.setVariable('scm', [:])
-    binding.setVariable('env', [BUILD_URL: 'https://jenkins.example/job/1/'])
+    binding.setVariable('env', [BUILD_URL: 'https://jenkins.example/job/1/', CROSSPI_INDEX: '/srv/of jenkins'])
     binding.setVariable('params', scenario.params)
     binding.setVariable('currentBuild', [previousBuild: scenario.before == null ? null :
       [buildVariables: [CROSSPI_FAILURES: scenario.before]]])

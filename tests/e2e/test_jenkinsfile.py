@@ -134,6 +134,11 @@ def test_a_good_night(pipeline: Any, plan: str) -> None:
     assert ran.of("mail") == []
 
 
+def test_the_index_of_every_night_is_a_setting_of_jenkins(pipeline: Any) -> None:
+    (index,) = [given for given in pipeline().of("parameter") if given["name"] == "INDEX"]
+    assert index["defaultValue"] == "/srv/of jenkins"
+
+
 def test_what_is_published_waits_for_all_and_happens_once(pipeline: Any) -> None:
     ran = pipeline()
     (command,) = ran.commands("publish")
