@@ -27,6 +27,10 @@ POOLING = {
 }
 
 
+#: TfLitePoolParams: padding VALID, strides, the window, no activation, four numbers of its own.
+POOL = struct.pack("<10i", 2, 2, 2, 2, 2, 0, 0, 0, 0, 0)
+
+
 def answers(content, given):
     """What a model answers."""
     interpreter = Interpreter(model_content=content)
@@ -84,9 +88,7 @@ def test_max_unpooling(case):
     net = Net()
     data, places = net.tensor((1, 2, 2, 2), "f4"), net.tensor((1, 2, 2, 2), "i4")
     output = net.tensor((1, 4, 4, 2), "f4")
-    # TfLitePoolParams: padding VALID, strides, the window, no activation, four numbers of its own.
-    options = struct.pack("<10i", 2, 2, 2, 2, 2, 0, 0, 0, 0, 0)
-    net.custom("MaxUnpooling2D", options, [data, places], [output])
+    net.custom("MaxUnpooling2D", POOL, [data, places], [output])
     given = image((1, 4, 4, 2))
     largest, where = pooled(given, 2, 2)
     wanted = np.zeros(given.size, "f4")
@@ -110,6 +112,39 @@ def test_dense_image_warp(case):
     wanted = (given[:, 1:, :-1] + given[:, 1:, 1:]) / 2
     (found,) = answers(content, [given, moved])
     case.close(found[:, :-1, :-1], wanted, atol=1e-6, rtol=0)
+
+
+def test_mediapipes_pooling(case):
+    """MediaPipe's MaxPoolingWithArgmax2D and MaxUnpooling2D, whose places are floats: by XNNPACK."""
+    only_newer(case)
+    net = Net()
+    data, output = net.tensor((1, 4, 4, 2), "f4"), net.tensor((1, 4, 4, 2), "f4")
+    inner = [net.tensor((1, 2, 2, 2), "f4") for _ in range(2)]
+    net.custom("MaxPoolingWithArgmax2D", POOL, [data], inner)
+    net.custom("MaxUnpooling2D", POOL, inner, [output])
+    given = image((1, 4, 4, 2))
+    largest, where = pooled(given, 2, 2)
+    wanted = np.zeros(given.size, "f4")
+    wanted[where.ravel()] = largest.ravel()
+    (found,) = answers(net.model([data], [output]), [given])
+    case.equal(found.ravel().tolist(), wanted.tolist(), "answer")
+
+
+def test_mediapipes_transposed_convolution(case):
+    """MediaPipe's Convolution2DTransposeBias: by XNNPACK."""
+    only_newer(case)
+    net = Net()
+    data, output = net.tensor((1, 2, 3, 1), "f4"), net.tensor((1, 4, 6, 1), "f4")
+    weights = np.array([[1, 2], [3, 4]], "f4")
+    constants = [net.tensor((1, 2, 2, 1), "f4", weights), net.tensor((1,), "f4", np.array([0.5]))]
+    # TfLiteTransposeConvParams: padding VALID, strides.
+    net.custom(
+        "Convolution2DTransposeBias", struct.pack("<3i", 2, 2, 2), [data] + constants, [output]
+    )
+    given = image((1, 2, 3, 1))
+    (found,) = answers(net.model([data], [output]), [given])
+    wanted = np.kron(given[0, :, :, 0], weights) + 0.5
+    case.close(found[0, :, :, 0], wanted, atol=1e-6, rtol=0)
 
 
 def test_an_unknown_operator(case):
