@@ -10,6 +10,7 @@ from crosspi.cli.session import session
 from crosspi.errors import StoreError, UsageError
 from crosspi.index import verifying, yanking
 from crosspi.index.gathering import gather
+from crosspi.project import Project
 from crosspi.reports.answers import PublishAnswer, VerifyAnswer
 
 
@@ -65,24 +66,23 @@ def verify(place: str, *, json: bool) -> None:
 
 def yank(file: str, why: str) -> None:
     """Say why nobody should get a published wheel any more."""
-    with session():
+    with session() as project:
         if not why.strip():
             raise UsageError(
                 "why is it yanked?", where="--why", fix="pip shows the reason: a few words"
             )
-    _yank(file, why.strip())
+        _say(project, file, why.strip(), "yanked")
 
 
 def unyank(file: str) -> None:
     """Take back that a wheel is yanked."""
-    _yank(file, "")
-
-
-def _yank(file: str, why: str) -> None:
     with session() as project:
-        said = "yanked" if why else "no longer yanked"
-        changed = yanking.yank(project.paths.dist, file, why)
-        for path in changed:
-            project.console.line(f"{path.name}  {said}")
-        if not changed:
-            project.console.line(f"{file}: {said} already")
+        _say(project, file, "", "no longer yanked")
+
+
+def _say(project: Project, file: str, why: str, said: str) -> None:
+    changed = yanking.yank(project.paths.dist, file, why)
+    for path in changed:
+        project.console.line(f"{path.name}  {said}")
+    if not changed:
+        project.console.line(f"{file}: {said} already")
