@@ -25,6 +25,8 @@ from crosspi.work.store import Cost, Entry, Store
 
 #: The kinds of the steps that take one core, for long: several run at once, beside others.
 SINGLE_CORE = frozenset({"smoke"})
+#: So often, in seconds, a signal is looked for while steps run in threads.
+_AWAKE = 0.5
 
 
 def execute(
@@ -148,7 +150,12 @@ class _Run:
 
     def next_ended(self) -> Iterator[Outcome]:
         """Wait until one of those that run has ended."""
-        for future in wait(self.begun, return_when=FIRST_COMPLETED).done:
+        ended: set[Future[Outcome]] = set()
+        while not ended:
+            # Awake now and then: Python notes a signal when it comes, and acts on it when its main
+            # thread goes on. One that waited without an end was seen to sleep over Ctrl-C.
+            ended = wait(self.begun, timeout=_AWAKE, return_when=FIRST_COMPLETED).done
+        for future in ended:
             del self.begun[future]
             yield self._noted(future.result())
 

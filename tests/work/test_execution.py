@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import io
 import os
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -449,6 +451,21 @@ def test_what_runs_meanwhile_ends_with_an_interruption(store: Store) -> None:
     assert woken.is_set()
     assert list((store.root / "drafts").iterdir()) == []
     assert store.find("smoke", "s", goals[0].key) is None
+
+
+def test_a_signal_that_wakes_nobody_is_seen_all_the_same(store: Store) -> None:
+    """Python notes a signal; the main thread, which acts on it, may sleep on."""
+    woken, seen = threading.Event(), []
+
+    def waits(work: Workspace) -> None:
+        with work.cancel.waking(woken.set):
+            time.sleep(0.2)  # the main thread waits now
+            _thread.interrupt_main()
+            seen.append(woken.wait(20))
+
+    with pytest.raises(KeyboardInterrupt):
+        run([smoke("s", waits)], store)
+    assert seen == [True]
 
 
 def test_who_takes_no_more_outcomes_ends_what_runs(store: Store) -> None:
