@@ -507,7 +507,11 @@ for _ in range(10):
 time.sleep(0.1)
 print("at the end")
 ''')
-    case.equal(text, 'at the end\n')
+    if sys.version_info[0] > 2:
+        case.equal(text, 'at the end\n')
+    else:
+        # Python 2 takes its modules away under threads that run, and may say so; it ends all the same.
+        case.check('at the end' in text.splitlines(), text)
 
 
 # --- CPython's own tests --------------------------------------------------------------------------
