@@ -7,8 +7,9 @@ the target's own `_sysconfigdata` (taken from its image by `steps.python`), and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from crosspi.builders.shared import link_flags
 from crosspi.containers.job import Command
 from crosspi.data.targets import Toolchain
 from crosspi.places import NEEDS, PYTHON, WORK
@@ -58,15 +59,31 @@ sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
 """
 
 
-def answers(include: str, *more: str, linked: bool = False) -> list[Command]:
+#: For a build whose modules share libraries: the linker must not see the archives of these.
+_SHARING = """\
+for name in ("LDSHARED", "BLDSHARED", "LDCXXSHARED"):
+    words = build_time_vars[name].split(" ")
+    build_time_vars[name] = " ".join(
+        word for word in words if not word.startswith(tuple({folders!r}))
+    ) + {flags!r}
+"""
+
+
+def answers(
+    include: str, *more: str, linked: bool = False, shared: Collection[str] = ()
+) -> list[Command]:
     """Write the answers.
 
     Args:
         include: the folder of the target's headers.
         more: further lines that run when that Python starts.
         linked: the build asks them for what it is linked with: there are libraries.
+        shared: those of them that all modules share (see `shared`).
     """
     configuration = _SYSCONFIGDATA.format(include=include) + (_LINKED if linked else "")
+    if shared:
+        folders = [f"{NEEDS}/{name}/" for name in shared]
+        configuration += _SHARING.format(folders=folders, flags=link_flags(shared))
     lines = [*([_PREFIX] if linked else ()), *more]
     starts = _SITECUSTOMIZE.format(include=include) + "".join(f"{line}\n" for line in lines)
     return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from crosspi.builders.answers import ANSWERS, answers, environment_of
 from crosspi.builders.context import BuildContext, fill_tree, prepare_sources
 from crosspi.builders.libraries import pkg_config_folders, prefixes
+from crosspi.builders.shared import carry_commands, link_commands
 from crosspi.containers.job import Command
 from crosspi.data.recipe_data import Pep517Build, Scalar
 from crosspi.places import BIN, CROSS_FILE, PYTHON, SOURCES, TREE, WORK
@@ -52,7 +53,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
     environment = {
         **build.environment,
         **(target.environment if target else {}),
-        "PYTHONPATH": f"{ANSWERS}:{_TOOLS}",
+        "PYTHONPATH": ":".join((ANSWERS, *build.pythonpath, _TOOLS)),
         "PATH": f"{_PROGRAMS}:{_TOOLS}/bin:/opt/crosspi/bin:/usr/local/bin:/usr/bin:/bin",
         **environment_of(context.toolchain),
         "CC": "cross-cc",
@@ -75,7 +76,9 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
             _VERSION.format(version=context.python["version"]),
             # Meson has its cross file, and asks pkg-config.
             linked=bool(context.libraries and not build.meson),
+            shared=build.shared,
         ),
+        *link_commands(build.shared, context.recipe.name),
         {"text": _PYTHON_PROGRAM, "to": f"{_PROGRAMS}/target-python", "executable": True},
         {"text": _PYTHON3_PC.format(**context.python), "to": f"{_PKG_CONFIG}/python3.pc"},
         # Found by its name: for Meson it belongs to the build machine, whatever a cross file says.
@@ -95,6 +98,7 @@ def python_commands(build: Pep517Build, context: BuildContext) -> list[Command]:
             "environment": {n: context.fill(v) for n, v in environment.items()},
         },
         {"unpack": f"{WORK}/wheel/*.whl", "to": TREE},
+        *carry_commands(build.shared, context.recipe.name),
         *fill_tree(context),
     ]
 

@@ -75,6 +75,13 @@ def _wheel_faults(data: RecipeData) -> Iterator[Fault]:
         yield Fault(("pythons",), "this field is required where a wheel is made")
     if not isinstance(data.build, _OF_WHEELS):
         yield Fault(("build", "system"), f"'{data.build.system}' makes no wheel")
+    elif isinstance(data.build, Pep517Build):
+        for name in data.build.shared:
+            if name not in data.requires.libraries:
+                fault = f"it is not linked with '{name}': name it in requires.libraries"
+                yield Fault(("build", "shared", name), fault)
+            elif data.build.meson:
+                yield Fault(("build", "shared", name), "not with Meson, which has its own way")
     elif isinstance(data.build, CMakeBuild) and data.build.python is None:
         yield Fault(("build", "python"), "this field is required where a wheel is made")
 

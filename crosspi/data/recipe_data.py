@@ -111,6 +111,17 @@ class CMakeBuild(Model):
     targets: dict[str, CMakeOptions] = {}
 
 
+class SharedLibrary(Model):
+    """A library that all modules of a wheel share, made of its static archives: it is in C.
+
+    `archives` are its names, as `-l` has them. `to` is the folder of the wheel where the modules
+    that use it lie: they look for it beside themselves.
+    """
+
+    archives: Names
+    to: InsidePath
+
+
 class Pep517Options(Model):
     """What a PEP 517 build is told; those of a target are added to the general ones."""
 
@@ -123,7 +134,9 @@ class Pep517Build(Model):
 
     `tools` names tool sets (`recipes/tools/`), or sources that are wheels: they are installed for
     the build. `meson` is written into the
-    cross file's sections.
+    cross file's sections. `pythonpath` are folders that the Python of the build finds modules in
+    before the tools': what stands in for a package that is there for the board alone.
+    `shared` are libraries (`requires.libraries`) of which the wheel has one copy for all modules.
     """
 
     system: Literal["pep517"]
@@ -132,6 +145,8 @@ class Pep517Build(Model):
     settings: dict[str, tuple[Scalar, ...]] = {}
     environment: dict[str, str] = {}
     meson: dict[str, dict[str, Scalar | tuple[str, ...]]] = {}
+    pythonpath: Names = ()
+    shared: dict[str, SharedLibrary] = {}
     targets: dict[str, Pep517Options] = {}
 
 

@@ -73,3 +73,18 @@ def test_a_module_is_linked_with_all_that_its_libraries_need(tmp_path: Path) -> 
     assert values[True]["LDCXXSHARED"] == f"cross-c++ -shared -lm {linked_with}"
     assert values[True]["INCLUDEDIR"] == "/python/include"
     assert values[True]["LIBDIR"] == "/python/lib"
+
+
+def test_modules_that_share_a_library_are_not_linked_with_its_archive(tmp_path: Path) -> None:
+    (tmp_path / "sysconfigdata.py").write_text(SYSCONFIGDATA)
+    needs = tmp_path / "need"
+    for path in (needs / "hdf/lib/libhdf.a", needs / "zlib/lib/libz.a"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    text = answers("/python/include", linked=True, shared=("hdf",))[0]["text"]
+    text = text.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
+    found: dict[str, dict[str, object]] = {}
+    exec(text.replace("/need/", f"{needs}/"), found)
+    assert found["build_time_vars"]["LDSHARED"] == (
+        f"cross-cc -shared -lm {needs}/zlib/lib/libz.a -L/work/shared -Wl,-rpath,$ORIGIN"
+    )

@@ -9,9 +9,10 @@ import pytest
 from making import PEP517, context, load_recipe
 
 from crosspi.builders import pep517
+from crosspi.builders.shared import SHARED
 from crosspi.containers.job import Command
 from crosspi.data.recipe import Recipe
-from crosspi.data.recipe_data import Pep517Build
+from crosspi.data.recipe_data import Pep517Build, SharedLibrary
 from crosspi.data.targets import Cell
 
 VALUES = {"version": "3.11", "tag": "cp311", "ext_suffix": ".toy.so", "include": "/python/i"}
@@ -134,3 +135,30 @@ def test_setup_py_is_linked_with_libraries_and_meson_asks_for_them_itself(
         ]
         answered[name] = "/need/*/lib/*.a" in found
     assert answered == {"meson": False, "setuptools": True}
+
+
+def test_a_library_that_modules_share_is_linked_before_and_carried(
+    recipe: Recipe, cell: Cell
+) -> None:
+    """h5py's modules hand HDF5's ids to one another: each with its own copy knew none of them."""
+    build = build_of(recipe).model_copy(
+        update={
+            "meson": {},
+            "shared": {"hdf": SharedLibrary(archives=("hdf", "hdf_hl"), to="toy/lib")},
+            "pythonpath": ("{recipe}/stand-in",),
+        }
+    )
+    at = context(recipe, cell, cell=cell, python=VALUES, libraries=("hdf", "zlib"))
+    found = pep517.python_commands(build, at)
+    linked = ["python3", "/work/share.py", "/need", "hdf", f"libhdf-{recipe.name}.so", SHARED]
+    argvs = [c.get("argv", []) for c in found]
+    (backend,) = [i for i, argv in enumerate(argvs) if argv[1:3] == ["-m", "build"]]
+    assert argvs.index([*linked, "hdf", "hdf_hl"]) < backend
+    file = f"libhdf-{recipe.name}.so"
+    carried = {"copy": f"{SHARED}/{file}", "to": f"/out/tree/toy/lib/{file}"}
+    assert found.index(carried) > backend
+    assert "/recipe/stand-in" in found[backend]["environment"]["PYTHONPATH"].split(":")
+
+
+def test_without_shared_libraries_nothing_is_linked_before(recipe: Recipe, cell: Cell) -> None:
+    assert not any("/work/share.py" in str(command) for command in commands(recipe, cell))

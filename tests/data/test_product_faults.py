@@ -99,6 +99,19 @@ def test_a_wheel_needs_a_build_that_makes_one(tmp_path: Path) -> None:
     assert "build.python: this field is required" in fault_of(tmp_path, text)
 
 
+SHARED = "  shared: {lib: {archives: lib, to: other}}\n"
+
+
+def test_a_library_that_modules_share_is_one_that_they_are_linked_with(tmp_path: Path) -> None:
+    plain = PEP517[: PEP517.index("  meson:")]
+    fault = fault_of(tmp_path, plain + SHARED)
+    assert "build.shared.lib: it is not linked with 'lib': name it in requires.libr" in fault
+    asked = "requires: {libraries: [lib]}\n"
+    meson = "  meson: {properties: {answer: 42}}\n"
+    fault = fault_of(tmp_path, plain + SHARED + meson + asked)
+    assert "build.shared.lib: not with Meson, which has its own way" in fault
+
+
 def test_a_library_has_a_program_that_tests_it(tmp_path: Path) -> None:
     folder = write_recipe(tmp_path / "lib", LIBRARY)
     (folder / "smoke" / "use.c").unlink()
