@@ -38,12 +38,14 @@ if "SOABI" in build_time_vars:
 """
 #: For a build that is linked with libraries. `setup.py` names those that it knows, and not what
 #: these need themselves: the linker sees every archive, and takes of each only what is asked for.
-#: Pillow looks into the folders of Python's prefix too, which would be the build machine's.
+#: Pillow looks into the folders of Python's prefix too, which would be the build machine's. It must
+#: not see the archives of a library that modules share (see `shared`): each would get its own copy.
 _LINKED = f"""\
 import glob
 build_time_vars.update(INCLUDEDIR="{PYTHON}/include", LIBDIR="{PYTHON}/lib")
+archives = [p for p in sorted(glob.glob("{NEEDS}/*/lib/*.a")) if not p.startswith({{shared!r}})]
 for name in ("LDSHARED", "BLDSHARED", "LDCXXSHARED"):
-    build_time_vars[name] += "".join(" " + path for path in sorted(glob.glob("{NEEDS}/*/lib/*.a")))
+    build_time_vars[name] += "".join(" " + path for path in archives) + {{flags!r}}
 """
 _PREFIX = f'sys.prefix = sys.exec_prefix = "{PYTHON}"'
 #: numpy 1.19 to 1.21 give LAPACK 64-bit integers where `sys.maxsize` says that pointers are wide:
@@ -59,16 +61,6 @@ sys.maxsize = 2 ** (8 * sysconfig.get_config_var("SIZEOF_SIZE_T") - 1) - 1
 """
 
 
-#: For a build whose modules share libraries: the linker must not see the archives of these.
-_SHARING = """\
-for name in ("LDSHARED", "BLDSHARED", "LDCXXSHARED"):
-    words = build_time_vars[name].split(" ")
-    build_time_vars[name] = " ".join(
-        word for word in words if not word.startswith(tuple({folders!r}))
-    ) + {flags!r}
-"""
-
-
 def answers(
     include: str, *more: str, linked: bool = False, shared: Collection[str] = ()
 ) -> list[Command]:
@@ -80,10 +72,10 @@ def answers(
         linked: the build asks them for what it is linked with: there are libraries.
         shared: those of them that all modules share (see `shared`).
     """
-    configuration = _SYSCONFIGDATA.format(include=include) + (_LINKED if linked else "")
-    if shared:
-        folders = [f"{NEEDS}/{name}/" for name in shared]
-        configuration += _SHARING.format(folders=folders, flags=link_flags(shared))
+    configuration = _SYSCONFIGDATA.format(include=include)
+    if linked:
+        folders = tuple(f"{NEEDS}/{name}/" for name in shared)
+        configuration += _LINKED.format(shared=folders, flags=link_flags(shared))
     lines = [*([_PREFIX] if linked else ()), *more]
     starts = _SITECUSTOMIZE.format(include=include) + "".join(f"{line}\n" for line in lines)
     return [

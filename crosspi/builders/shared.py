@@ -7,7 +7,7 @@ before the modules are, lies beside them, and is found from there (`$ORIGIN`, se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from crosspi import guests
@@ -53,13 +53,10 @@ def link_commands(shared: Mapping[str, SharedLibrary], wheel: str) -> list[Comma
 
 def carry_commands(shared: Mapping[str, SharedLibrary], wheel: str) -> list[Command]:
     """Put them into the wheel's tree, beside the modules."""
-    return [
-        {"copy": f"{SHARED}/{file}", "to": f"{TREE}/{data.to}/{file}"}
-        for library, data in shared.items()
-        for file in (file_name(library, wheel),)
-    ]
+    files = {file_name(library, wheel): data.to for library, data in shared.items()}
+    return [{"copy": f"{SHARED}/{file}", "to": f"{TREE}/{to}/{file}"} for file, to in files.items()]
 
 
-def link_flags(shared: Iterable[str]) -> str:
+def link_flags(shared: Collection[str]) -> str:
     """What the linker of modules is told; nothing where none is shared."""
-    return f" -L{SHARED} -Wl,-rpath,$ORIGIN" if tuple(shared) else ""
+    return f" -L{SHARED} -Wl,-rpath,$ORIGIN" if shared else ""

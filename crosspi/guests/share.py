@@ -37,8 +37,9 @@ def main(needs: Path, library: str, file: str, out: Path, names: list[str]) -> i
         ],
         check=False,
     )
-    for name in names:
-        (out / f"lib{name}.so").symlink_to(file)
+    if linked.returncode == 0:
+        for name in names:
+            (out / f"lib{name}.so").symlink_to(file)
     return linked.returncode
 
 

@@ -50,6 +50,14 @@ def test_a_build_is_answered_for_the_target(tmp_path: Path) -> None:
     assert said == "more"
 
 
+def configured(text: str, root: Path) -> dict[str, object]:
+    """The variables that a configuration gives, with `root`'s files for the container's."""
+    text = text.replace("/python/sysconfigdata.py", str(root / "sysconfigdata.py"))
+    found: dict[str, dict[str, object]] = {}
+    exec(text.replace("/need/", f"{root}/need/"), found)
+    return found["build_time_vars"]
+
+
 def test_a_module_is_linked_with_all_that_its_libraries_need(tmp_path: Path) -> None:
     """Pillow names libfreetype, and not libpng, which that needs; it looked into /usr/include."""
     (tmp_path / "sysconfigdata.py").write_text(SYSCONFIGDATA)
@@ -62,10 +70,7 @@ def test_a_module_is_linked_with_all_that_its_libraries_need(tmp_path: Path) -> 
     for linked in (False, True):
         configuration, starts = (c["text"] for c in answers("/python/include", linked=linked))
         assert ('sys.prefix = sys.exec_prefix = "/python"' in starts) == linked
-        text = configuration.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
-        found: dict[str, dict[str, object]] = {}
-        exec(text.replace("/need/", f"{needs}/"), found)
-        values[linked] = found["build_time_vars"]
+        values[linked] = configured(configuration, tmp_path)
     assert values[False]["LDSHARED"] == "cross-cc -shared -lm"
     assert "INCLUDEDIR" not in values[False]
     linked_with = " ".join(map(str, archives))
@@ -82,9 +87,6 @@ def test_modules_that_share_a_library_are_not_linked_with_its_archive(tmp_path: 
         path.parent.mkdir(parents=True)
         path.touch()
     text = answers("/python/include", linked=True, shared=("hdf",))[0]["text"]
-    text = text.replace("/python/sysconfigdata.py", str(tmp_path / "sysconfigdata.py"))
-    found: dict[str, dict[str, object]] = {}
-    exec(text.replace("/need/", f"{needs}/"), found)
-    assert found["build_time_vars"]["LDSHARED"] == (
+    assert configured(text, tmp_path)["LDSHARED"] == (
         f"cross-cc -shared -lm {needs}/zlib/lib/libz.a -L/work/shared -Wl,-rpath,$ORIGIN"
     )
